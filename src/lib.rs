@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! veriroot: a verified-boot image loader.
+//!
+//! A machine boots from the network and downloads its root file system as a DDI (discoverable
+//! disk image). This library decides whether that image may be used, and only then lets the
+//! kernel see it. One program, one direction, no way around a stage:
+//!
+//! | stage | makes | true of it |
+//! | --- | --- | --- |
+//! | [`request`] | `Request` | the machine's own words, well formed and within limits |
+//! | [`source`] | `Source` | its length is known and reads are bounded; every byte is a claim |
+//! | [`dissect`] | `Dissected` | GPT sound, ranges inside the image, metadata frozen in memory |
+//! | [`policy`] | `Admitted` | the layout meets the image policy |
+//! | [`authenticate`] | `Authenticated` | a trusted key signed each root hash |
+//! | [`fetch`] | `Fetched` | every block matches the tree and the tree the root hash; sealed |
+//! | [`identify`] | `Identified` | exactly one allowed file system on the verified bytes |
+//! | [`verity`] | `Mapped` | the kernel checks every read; its table was read back |
+//! | [`expose`] | `Exposed` | handed over: links and mount |
+//!
+//! [`loader`] runs the whole path in one function. A module uses only modules declared above it
+//! in this file, and `unsafe` lives in [`sys`] alone; `tests/layering.rs` holds both.
+
+#![cfg_attr(
+    test,
+    expect(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        reason = "a test that wraps fails, which is what a test is for"
+    )
+)]
+
+// Floor 0: bytes and the kernel, no boot concepts.
+pub mod escape;
+pub mod limits;
+pub mod units;
+pub mod wire;
+
+// Floor 1: vocabulary, pure.
+pub mod digest;
+pub mod filesystem;
+pub mod finding;

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! Every ceiling in one place: value, reason, source.
+//!
+//! **In:** nothing. **Out:** constants. **Refuses:** nothing by itself; the parser that meets a
+//! size, count or depth from outside compares it with its constant here before it allocates.
+
+/// Kernel command line, bytes. x86-64 cuts at 2048, other architectures at 4096.
+pub const COMMAND_LINE: usize = 4096;
+
+/// Untrusted text in one printed value, bytes.
+pub const PRINTED_TEXT: usize = 256;
+
+/// A URL, bytes. Common servers refuse more than 8 KiB; netboot URLs are far shorter.
+pub const URL: usize = 2048;
+
+/// A policy file, bytes. The shipped ones are below 2 KiB.
+pub const POLICY_FILE: usize = 64 * 1024;
+
+/// An image-policy string, bytes. All thirteen designators with every flag take about 2 KiB.
+pub const IMAGE_POLICY: usize = 8 * 1024;
+
+/// Policy files in one directory.
+pub const POLICY_FILES: usize = 64;
+
+/// A certificate file, bytes. RSA-4096 with many extensions stays below 8 KiB.
+pub const CERTIFICATE_FILE: usize = 64 * 1024;
+
+/// Certificate files in one directory.
+pub const CERTIFICATES: usize = 64;
+
+/// An image, bytes: what systemd-pull accepts (systemd 262, pull-job.c).
+pub const IMAGE: u64 = 64 << 30;
+
+/// GPT entries. UEFI reserves 128; repart writes 128. More would only be attack surface.
+pub const GPT_ENTRIES: u32 = 128;
+
+/// Verity superblock data and hash block size, bytes: dm-verity takes at most a page.
+pub const VERITY_BLOCK: u32 = 4096;
+
+/// Verity salt, bytes (cryptsetup, lib/verity/verity.h).
+pub const VERITY_SALT: usize = 256;
+
+/// Signature partition, bytes: 4 MiB as systemd 262 (dissect-image.c).
+pub const SIGNATURE_PARTITION: u64 = 4 << 20;
+
+/// JSON text in a signature partition, bytes. repart writes about 3 KiB.
+pub const SIGNATURE_JSON: usize = 256 * 1024;
+
+/// DER of one CMS signature, bytes. A detached RSA-4096 signature takes about 1 KiB.
+pub const CMS: usize = 64 * 1024;
+
+/// Hash tree of one partition, bytes: SHA-256 and 4096-byte blocks over [`IMAGE`].
+pub const HASH_TREE: u64 = 1 << 30;
+
+/// One frame from the network child, bytes of payload.
+pub const FRAME: u32 = 1 << 20;
+
+/// Text of one failure reported by the network child, bytes.
+pub const FAILURE_TEXT: usize = 1024;
+
+/// Levels of a hash tree. 2^63 blocks of 512 bytes need 16 with the smallest fan-out we accept.
+pub const TREE_LEVELS: usize = 32;
