@@ -36,6 +36,8 @@ pub mod units;
 pub mod wire;
 
 // Floor 1: vocabulary, pure.
+pub mod designator;
 pub mod digest;
 pub mod filesystem;
 pub mod finding;
+pub mod image_policy;

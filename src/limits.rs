@@ -20,6 +20,9 @@ pub const POLICY_FILE: usize = 64 * 1024;
 /// An image-policy string, bytes. All thirteen designators with every flag take about 2 KiB.
 pub const IMAGE_POLICY: usize = 8 * 1024;
 
+/// Clauses of an image policy: one per designator and the default are all that can differ.
+pub const IMAGE_POLICY_CLAUSES: usize = 14;
+
 /// Policy files in one directory.
 pub const POLICY_FILES: usize = 64;
 

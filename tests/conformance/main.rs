@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Against systemd 262: what it says to the same input, and where we differ on purpose.
+//!
+//! `policies.jsonl` holds image policies with what `systemd-analyze image-policy` printed for
+//! them. Known differences stand in `differences.tsv`, each with its reason.
+
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that panics has failed"
+)]
+
+mod policies;
