@@ -41,3 +41,7 @@ pub mod digest;
 pub mod filesystem;
 pub mod finding;
 pub mod image_policy;
+
+// Floor 2: the stages, in order.
+pub mod authenticate;
+pub mod dissect;

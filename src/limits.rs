@@ -50,8 +50,15 @@ pub const SIGNATURE_PARTITION: u64 = 4 << 20;
 /// JSON text in a signature partition, bytes. repart writes about 3 KiB.
 pub const SIGNATURE_JSON: usize = 256 * 1024;
 
+/// Openers (`[` and `{`) in that text, the outer one included. repart writes one; the rest is room
+/// for fields of later revisions of the specification.
+pub const SIGNATURE_JSON_OPENERS: usize = 32;
+
 /// DER of one CMS signature, bytes. A detached RSA-4096 signature takes about 1 KiB.
 pub const CMS: usize = 64 * 1024;
+
+/// Constructed DER values inside each other in one CMS signature. An embedded certificate needs 9.
+pub const CMS_DEPTH: usize = 16;
 
 /// Hash tree of one partition, bytes: SHA-256 and 4096-byte blocks over [`IMAGE`].
 pub const HASH_TREE: u64 = 1 << 30;
