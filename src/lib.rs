@@ -45,3 +45,4 @@ pub mod image_policy;
 // Floor 2: the stages, in order.
 pub mod authenticate;
 pub mod dissect;
+pub mod merkle;
