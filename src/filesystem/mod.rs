@@ -2,10 +2,27 @@
 #![forbid(unsafe_code)]
 //! File systems by name and by content.
 //!
-//! **In:** names from policies; bytes of a partition, verified or not.
-//! **Out:** one [`FileSystem`]. **Refuses:** names and superblocks off the list.
+//! **In:** names from policies; [`Windows`] on the bytes of a partition, verified or not.
+//! **Out:** one [`FileSystem`], or the one [`Superblock`] that [`probe`] finds.
+//! **Refuses:** names and superblocks off the list, and every content with two answers.
+
+mod btrfs;
+mod erofs;
+mod error;
+mod ext4;
+mod fields;
+mod foreign;
+mod probe;
+mod squashfs;
+mod vfat;
+mod windows;
+mod xfs;
 
 use std::fmt;
+
+pub use error::ProbeError;
+pub use probe::{Superblock, probe};
+pub use windows::Windows;
 
 /// The types that image policies can name (systemd.image-policy(7), systemd 262).
 ///
