@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! Keys and self-signed certificates, made when a test asks for them.
+//!
+//! **In:** a [`Spec`]. **Out:** a [`Signer`], the same one for the same spec within a process, as
+//! RSA keys take long to make. **Refuses:** nothing. No private key is ever stored in the tree.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use openssl::asn1::Asn1Time;
+use openssl::bn::{BigNum, MsbOption};
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::rsa::Rsa;
+use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
+use openssl::x509::{X509, X509Builder, X509NameBuilder};
+
+/// Kind of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// RSA with that many bits.
+    Rsa(u32),
+    /// RSA with 2048 bits and the public exponent 3.
+    RsaExponent3,
+    /// NIST P-256.
+    P256,
+    /// NIST P-384.
+    P384,
+    /// NIST P-521.
+    P521,
+    /// Ed25519.
+    Ed25519,
+}
+
+/// What the keyUsage extension says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Usage {
+    /// No extension.
+    Unstated,
+    /// digitalSignature.
+    DigitalSignature,
+    /// keyCertSign only: such a key may not sign images.
+    CertSign,
+    /// No keyUsage; extended key usage serverAuth only.
+    ServerAuth,
+}
+
+/// When the certificate is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Validity {
+    /// From 2000 to 2100.
+    Always,
+    /// From 2000 to 2001.
+    Expired,
+    /// From 2099 to 2100.
+    Future,
+}
+
+/// A key and certificate to make; specs that are equal give the same key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Spec {
+    name: String,
+    algorithm: Algorithm,
+    usage: Usage,
+    validity: Validity,
+    ca: bool,
+}
+
+impl Spec {
+    /// A certificate whose subject is `name`: valid, no CA, no stated usage.
+    #[must_use]
+    pub fn new(name: &str, algorithm: Algorithm) -> Self {
+        Self {
+            name: name.into(),
+            algorithm,
+            usage: Usage::Unstated,
+            validity: Validity::Always,
+            ca: false,
+        }
+    }
+
+    /// Sets basicConstraints CA:TRUE, as `openssl req -x509` does.
+    #[must_use]
+    pub fn ca(self) -> Self {
+        Self { ca: true, ..self }
+    }
+
+    /// Sets the key usage.
+    #[must_use]
+    pub fn usage(self, usage: Usage) -> Self {
+        Self { usage, ..self }
+    }
+
+    /// Sets the validity.
+    #[must_use]
+    pub fn validity(self, validity: Validity) -> Self {
+        Self { validity, ..self }
+    }
+
+    /// The signer of this spec, made at the first call.
+    ///
+    /// # Panics
+    /// If OpenSSL can't make it.
+    #[must_use]
+    pub fn signer(&self) -> Arc<Signer> {
+        static MADE: OnceLock<Mutex<HashMap<Spec, Arc<OnceLock<Arc<Signer>>>>>> = OnceLock::new();
+        let slot = MADE
+            .get_or_init(Mutex::default)
+            .lock()
+            .unwrap()
+            .entry(self.clone())
+            .or_default()
+            .clone();
+        slot.get_or_init(|| Arc::new(self.make())).clone()
+    }
+
+    fn make(&self) -> Signer {
+        let key = self.algorithm.generate();
+        let certificate = self.certificate(&key);
+        Signer { key, certificate }
+    }
+
+    fn certificate(&self, key: &PKey<Private>) -> X509 {
+        let mut name = X509NameBuilder::new().unwrap();
+        name.append_entry_by_nid(Nid::COMMONNAME, &self.name).unwrap();
+        let name = name.build();
+        let mut serial = BigNum::new().unwrap();
+        serial.rand(127, MsbOption::ONE, false).unwrap();
+        let (from, to) = match self.validity {
+            Validity::Always => ("20000101000000Z", "21000101000000Z"),
+            Validity::Expired => ("20000101000000Z", "20010101000000Z"),
+            Validity::Future => ("20990101000000Z", "21000101000000Z"),
+        };
+        let mut builder = X509Builder::new().unwrap();
+        builder.set_version(2).unwrap();
+        builder.set_serial_number(&serial.to_asn1_integer().unwrap()).unwrap();
+        builder.set_subject_name(&name).unwrap();
+        builder.set_issuer_name(&name).unwrap();
+        builder.set_not_before(&Asn1Time::from_str(from).unwrap()).unwrap();
+        builder.set_not_after(&Asn1Time::from_str(to).unwrap()).unwrap();
+        builder.set_pubkey(key).unwrap();
+        self.extend(&mut builder);
+        let digest = match self.algorithm {
+            Algorithm::Ed25519 => MessageDigest::null(),
+            _ => MessageDigest::sha256(),
+        };
+        builder.sign(key, digest).unwrap();
+        builder.build()
+    }
+
+    fn extend(&self, builder: &mut X509Builder) {
+        if self.ca {
+            let constraints = BasicConstraints::new().critical().ca().build();
+            builder.append_extension(constraints.unwrap()).unwrap();
+        }
+        let usage = match self.usage {
+            Usage::Unstated => return,
+            Usage::DigitalSignature => KeyUsage::new().critical().digital_signature().build(),
+            Usage::CertSign => KeyUsage::new().critical().key_cert_sign().build(),
+            Usage::ServerAuth => ExtendedKeyUsage::new().server_auth().build(),
+        };
+        builder.append_extension(usage.unwrap()).unwrap();
+    }
+}
+
+impl Algorithm {
+    fn generate(self) -> PKey<Private> {
+        let curve = |nid| {
+            let group = EcGroup::from_curve_name(nid).unwrap();
+            PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
+        };
+        match self {
+            Self::Rsa(bits) => PKey::from_rsa(Rsa::generate(bits).unwrap()).unwrap(),
+            Self::RsaExponent3 => {
+                let three = BigNum::from_u32(3).unwrap();
+                PKey::from_rsa(Rsa::generate_with_e(2048, &three).unwrap()).unwrap()
+            }
+            Self::P256 => curve(Nid::X9_62_PRIME256V1),
+            Self::P384 => curve(Nid::SECP384R1),
+            Self::P521 => curve(Nid::SECP521R1),
+            Self::Ed25519 => PKey::generate_ed25519().unwrap(),
+        }
+    }
+}
+
+/// A key with its self-signed certificate.
+#[derive(Clone, Debug)]
+pub struct Signer {
+    /// The private key.
+    pub key: PKey<Private>,
+    /// Its certificate.
+    pub certificate: X509,
+}
+
+impl Signer {
+    /// The certificate as PEM.
+    #[must_use]
+    pub fn certificate_pem(&self) -> Vec<u8> {
+        self.certificate.to_pem().unwrap()
+    }
+
+    /// SHA-256 of the certificate's DER, lower-case hex.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let digest = self.certificate.digest(MessageDigest::sha256()).unwrap();
+        data_encoding::HEXLOWER.encode(&digest)
+    }
+
+    /// SHA-256 of the subject public key info, lower-case hex.
+    #[must_use]
+    pub fn spki_fingerprint(&self) -> String {
+        let spki = self.key.public_key_to_der().unwrap();
+        data_encoding::HEXLOWER.encode(&openssl::sha::sha256(&spki))
+    }
+
+    /// Writes the certificate as `name` (such as `trusted.crt`) into `directory`.
+    ///
+    /// # Panics
+    /// If it can't be written.
+    pub fn write_certificate(&self, directory: &Path, name: &str) -> PathBuf {
+        let path = directory.join(name);
+        std::fs::write(&path, self.certificate_pem()).unwrap();
+        path
+    }
+}
+
+/// K1: the signer that tests trust, RSA-2048.
+#[must_use]
+pub fn trusted() -> Arc<Signer> {
+    Spec::new("trusted signer", Algorithm::Rsa(2048)).ca().signer()
+}
+
+/// E1: a second trusted signer, P-256.
+#[must_use]
+pub fn trusted_ec() -> Arc<Signer> {
+    Spec::new("trusted P-256 signer", Algorithm::P256).ca().signer()
+}
+
+/// K2: a signer nobody trusts.
+#[must_use]
+pub fn stranger() -> Arc<Signer> {
+    Spec::new("stranger", Algorithm::Rsa(2048)).ca().signer()
+}
+
+/// K3: a signer whose key was revoked.
+#[must_use]
+pub fn revoked() -> Arc<Signer> {
+    Spec::new("revoked signer", Algorithm::Rsa(2048)).ca().signer()
+}
+
+/// A directory of trust anchors that holds the certificates of `signers` and nothing else.
+///
+/// # Panics
+/// If it can't be made.
+#[must_use]
+pub fn anchors(signers: &[&Signer]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (index, signer) in signers.iter().enumerate() {
+        signer.write_certificate(directory.path(), &format!("signer-{index}.crt"));
+    }
+    directory
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! Builds what the tests feed to veriroot: images, keys, signatures and a server for them.
+//!
+//! **In:** a few words from a test. **Out:** well-formed bytes, made in Rust at test time, and
+//! mutators that change one thing and fix every checksum they do not mean to break, so that an
+//! attack is a one-line change. **Refuses:** nothing; a set-up that went wrong panics.
+//!
+//! Nothing here uses the main crate: hash trees, tables and signatures are written a second time,
+//! straight from the specifications, so that they can stand as oracles for the code under test.
+
+pub mod ddi;
+pub mod erofs;
+pub mod gpt;
+mod image;
+pub mod keys;
+pub mod sign;
+pub mod verity;
+
+/// The content of a file below `tests/fixtures`, decompressed if its name ends in `.zst`.
+///
+/// # Panics
+/// If there is no such file.
+#[must_use]
+pub fn fixture(name: &str) -> Vec<u8> {
+    let path = fixture_path(name);
+    let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    if !name.ends_with(".zst") {
+        return bytes;
+    }
+    zstd::decode_all(&bytes[..]).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// Where the fixture of that name lies.
+#[must_use]
+pub fn fixture_path(name: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(name)
+}
+
+/// `len` bytes that look random and are the same each time: splitmix64, little-endian words.
+#[must_use]
+pub fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(len + 8);
+    let mut state = seed;
+    while bytes.len() < len {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        bytes.extend_from_slice(&(z ^ (z >> 31)).to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}
