@@ -46,3 +46,4 @@ pub mod image_policy;
 pub mod authenticate;
 pub mod dissect;
 pub mod merkle;
+pub mod policy_file;

@@ -5,6 +5,8 @@
 //! **In:** nothing. **Out:** constants. **Refuses:** nothing by itself; the parser that meets a
 //! size, count or depth from outside compares it with its constant here before it allocates.
 
+use std::time::Duration;
+
 /// Kernel command line, bytes. x86-64 cuts at 2048, other architectures at 4096.
 pub const COMMAND_LINE: usize = 4096;
 
@@ -22,6 +24,9 @@ pub const IMAGE_POLICY: usize = 8 * 1024;
 
 /// Clauses of an image policy: one per designator and the default are all that can differ.
 pub const IMAGE_POLICY_CLAUSES: usize = 14;
+
+/// The longest a refusal may stay on the consoles before the machine acts on it.
+pub const HOLD: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Policy files in one directory.
 pub const POLICY_FILES: usize = 64;

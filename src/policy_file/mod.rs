@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! Policy files: what the owner of a machine demands, in TOML.
+//!
+//! **In:** files of the initrd, kernel words, program options.
+//! **Out:** an [`EffectivePolicy`] in which every demand knows the line that makes it.
+//! **Refuses:** files that others can write or that state nothing, keys and values off the list,
+//! demands that no image can meet together.
+//!
+//! All files hold together. Nothing a file, a kernel word or a credential says makes the whole
+//! weaker than any other file; only the program options of `audit` and `dissect`, which decide
+//! about no boot, replace the image policy.
+
+mod effective;
+mod error;
+mod load;
+mod merge;
+mod raw;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::Spanned;
+
+pub use effective::{EffectivePolicy, Statements};
+pub use error::{EffectiveError, FileFault, PolicyFileError};
+pub use load::load_directories;
+pub use merge::{Boot, Transport, Trust};
+use raw::{RawFile, RawSigner};
+pub use values::{
+    ArchiveAuthentication, CommandLine, KernelKeyring, OnCorruption, OnRefusal, Revocation, Signer,
+    Stated, parse_duration, parse_size,
+};
+
+use crate::designator::PartitionDesignator;
+use crate::escape::escape;
+use crate::filesystem::FileSystem;
+use crate::finding::Origin;
+use crate::image_policy::{FileSystemSet, ImagePolicy};
+use crate::limits;
+
+/// One policy file, read and found to be well formed.
+#[derive(Clone, Debug)]
+pub struct PolicyFile {
+    path: PathBuf,
+    image_policy: Option<Stated<ImagePolicy>>,
+    filesystems: BTreeMap<PartitionDesignator, Stated<FileSystemSet>>,
+    certificates: Option<Stated<Vec<PathBuf>>>,
+    kernel_keyring: Option<Stated<KernelKeyring>>,
+    command_line: Option<Stated<CommandLine>>,
+    revoked: Vec<Stated<Revocation>>,
+    minimum_version: Option<Stated<String>>,
+    signers: Vec<Stated<Signer>>,
+    mirrors: Option<Stated<Vec<String>>>,
+    plain_http: Option<Stated<bool>>,
+    tls_roots: Option<Stated<PathBuf>>,
+    proxy: Option<Stated<Option<String>>>,
+    size_max: Option<Stated<u64>>,
+    memory_reserve: Option<Stated<u64>>,
+    archive: Option<Stated<ArchiveAuthentication>>,
+    on_corruption: Option<Stated<OnCorruption>>,
+    on_refusal: Option<Stated<OnRefusal>>,
+    hold: Option<Stated<Duration>>,
+}
+
+impl PolicyFile {
+    /// Reads the text of a policy file; `path` is what findings will call it.
+    ///
+    /// # Errors
+    /// [`PolicyFileError`] with the line to blame.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, PolicyFileError> {
+        let reader = Reader { path, text };
+        let raw: RawFile = toml::from_str(text).map_err(|error| {
+            let span = error.span().unwrap_or(0..0);
+            reader.error(&span, FileFault::Toml(escape(error.message())))
+        })?;
+        let file = reader.file(raw)?;
+        if file.states_nothing() {
+            return Err(reader.error(&(0..0), FileFault::Empty));
+        }
+        Ok(file)
+    }
+
+    /// Where it was read.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The image policy it states.
+    #[must_use]
+    pub fn image_policy(&self) -> Option<&Stated<ImagePolicy>> {
+        self.image_policy.as_ref()
+    }
+
+    fn states_nothing(&self) -> bool {
+        let Self { path: _, image_policy, filesystems, revoked, signers, .. } = self;
+        let trust = self.certificates.is_none()
+            && self.kernel_keyring.is_none()
+            && self.command_line.is_none()
+            && self.minimum_version.is_none();
+        let transport = self.mirrors.is_none()
+            && self.plain_http.is_none()
+            && self.tls_roots.is_none()
+            && self.proxy.is_none()
+            && self.size_max.is_none()
+            && self.memory_reserve.is_none();
+        let boot = self.archive.is_none()
+            && self.on_corruption.is_none()
+            && self.on_refusal.is_none()
+            && self.hold.is_none();
+        let lists = filesystems.is_empty() && revoked.is_empty() && signers.is_empty();
+        image_policy.is_none() && lists && trust && transport && boot
+    }
+}
+
+/// Turns raw values into typed ones, each with its line.
+struct Reader<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Reader<'_> {
+    fn file(&self, raw: RawFile) -> Result<PolicyFile, PolicyFileError> {
+        let RawFile { image_policy, filesystems, trust, transport, archive, boot } = raw;
+        let size = |text: &str| parse_size(text).filter(|it| *it <= limits::IMAGE);
+        Ok(PolicyFile {
+            path: self.path.to_owned(),
+            image_policy: self.typed(image_policy, |text| {
+                ImagePolicy::parse(&text).map_err(|error| FileFault::ImagePolicy { text, error })
+            })?,
+            filesystems: self.filesystems(filesystems)?,
+            certificates: self.typed(trust.certificates, absolute_paths)?,
+            kernel_keyring: self.typed(trust.kernel_keyring, Ok)?,
+            command_line: self.typed(trust.command_line, Ok)?,
+            revoked: self.each(trust.revoked, |text| {
+                Revocation::parse(&text).ok_or_else(|| value("trust.revoked", &text))
+            })?,
+            minimum_version: self.typed(trust.minimum_version, version)?,
+            signers: self.signers(trust.signer)?,
+            mirrors: self.typed(transport.mirrors, |urls| {
+                urls.iter().try_for_each(|url| is_url("transport.mirrors", url))?;
+                Ok(urls)
+            })?,
+            plain_http: self.typed(transport.plain_http, Ok)?,
+            tls_roots: self.typed(transport.tls_roots, |path| absolute(&path))?,
+            proxy: self.typed(transport.proxy, |url| {
+                if url.is_empty() {
+                    return Ok(None);
+                }
+                is_url("transport.proxy", &url)?;
+                Ok(Some(url))
+            })?,
+            size_max: self.typed(transport.size_max, |text| {
+                size(&text).ok_or_else(|| value("transport.size-max", &text))
+            })?,
+            memory_reserve: self.typed(transport.memory_reserve, |text| {
+                size(&text).ok_or_else(|| value("transport.memory-reserve", &text))
+            })?,
+            archive: self.typed(archive.authentication, Ok)?,
+            on_corruption: self.typed(boot.on_corruption, Ok)?,
+            on_refusal: self.typed(boot.on_refusal, Ok)?,
+            hold: self.typed(boot.hold, |text| {
+                let held = parse_duration(&text).filter(|it| *it <= limits::HOLD);
+                held.ok_or_else(|| value("boot.hold", &text))
+            })?,
+        })
+    }
+
+    fn filesystems(
+        &self,
+        raw: BTreeMap<String, Spanned<Vec<String>>>,
+    ) -> Result<BTreeMap<PartitionDesignator, Stated<FileSystemSet>>, PolicyFileError> {
+        let mut all = BTreeMap::new();
+        for (name, list) in raw {
+            let span = list.span();
+            let mountable = PartitionDesignator::from_name(&name)
+                .and_then(|it| Some((it, mountable(it)?)))
+                .ok_or_else(|| self.error(&span, value("filesystems", &name)));
+            let (designator, mountable) = mountable?;
+            let stated = self.stated(list, |list| {
+                let mut set = FileSystemSet::EMPTY;
+                for name in &list {
+                    let one = FileSystem::from_name(name).map(|it| FileSystemSet::from_iter([it]));
+                    let one = one.filter(|it| it.is_subset(mountable) && !it.is_subset(set));
+                    set = set.union(one.ok_or_else(|| value("filesystems", name))?);
+                }
+                if set.is_empty() { Err(FileFault::EmptyList) } else { Ok(set) }
+            })?;
+            all.insert(designator, stated);
+        }
+        Ok(all)
+    }
+
+    fn signers(
+        &self,
+        raw: Vec<Spanned<RawSigner>>,
+    ) -> Result<Vec<Stated<Signer>>, PolicyFileError> {
+        let mut signers: Vec<Stated<Signer>> = Vec::new();
+        for signer in raw {
+            let span = signer.span();
+            let stated = self.stated(signer, |RawSigner { certificate, designators }| {
+                let certificate = absolute(&certificate)?;
+                let mut scope = Vec::new();
+                for name in &designators {
+                    let known = PartitionDesignator::from_name(name)
+                        .filter(|it| it.signature().is_some() && !scope.contains(it));
+                    scope.push(known.ok_or_else(|| value("trust.signer.designators", name))?);
+                }
+                if scope.is_empty() {
+                    return Err(FileFault::EmptyList);
+                }
+                Ok(Signer { certificate, designators: scope })
+            })?;
+            let certificate = &stated.value.certificate;
+            if signers.iter().any(|it| it.value.certificate == *certificate) {
+                let text = certificate.display().to_string();
+                return Err(self.error(&span, value("trust.signer.certificate", &text)));
+            }
+            signers.push(stated);
+        }
+        Ok(signers)
+    }
+
+    fn typed<R, T>(
+        &self,
+        raw: Option<Spanned<R>>,
+        convert: impl FnOnce(R) -> Result<T, FileFault>,
+    ) -> Result<Option<Stated<T>>, PolicyFileError> {
+        raw.map(|raw| self.stated(raw, convert)).transpose()
+    }
+
+    fn each<T>(
+        &self,
+        raw: Option<Spanned<Vec<String>>>,
+        convert: impl Fn(String) -> Result<T, FileFault>,
+    ) -> Result<Vec<Stated<T>>, PolicyFileError> {
+        let Some(raw) = raw else { return Ok(Vec::new()) };
+        let span = raw.span();
+        let convert = |text| self.stated(Spanned::new(span.clone(), text), &convert);
+        raw.into_inner().into_iter().map(convert).collect()
+    }
+
+    fn stated<R, T>(
+        &self,
+        raw: Spanned<R>,
+        convert: impl FnOnce(R) -> Result<T, FileFault>,
+    ) -> Result<Stated<T>, PolicyFileError> {
+        let span = raw.span();
+        let value = convert(raw.into_inner()).map_err(|fault| self.error(&span, fault))?;
+        Ok(Stated {
+            value,
+            origin: Origin::File { path: self.path.to_owned(), line: self.line(&span) },
+        })
+    }
+
+    fn error(&self, span: &Range<usize>, fault: FileFault) -> PolicyFileError {
+        PolicyFileError { path: self.path.to_owned(), line: Some(self.line(span)), fault }
+    }
+
+    /// Line of the first byte, counted from 1.
+    fn line(&self, span: &Range<usize>) -> usize {
+        let before = self.text.as_bytes().get(..span.start).unwrap_or_default();
+        before.iter().filter(|byte| **byte == b'\n').count().saturating_add(1)
+    }
+}
+
+/// The file systems that may ever be mounted from a partition; `None` where none is.
+#[must_use]
+pub fn mountable(designator: PartitionDesignator) -> Option<FileSystemSet> {
+    use PartitionDesignator as P;
+    let vfat = FileSystemSet::from_iter([FileSystem::Vfat]);
+    match designator {
+        P::Esp | P::Xbootldr => Some(vfat),
+        P::Root | P::Usr | P::Home | P::Srv | P::Tmp | P::Var => {
+            Some(FileSystemSet::from_iter(FileSystem::MOUNTABLE).difference(vfat))
+        }
+        P::Swap | P::RootVerity | P::UsrVerity | P::RootVeritySig | P::UsrVeritySig => None,
+    }
+}
+
+fn value(key: &'static str, text: &str) -> FileFault {
+    FileFault::Value { key, text: escape(text) }
+}
+
+fn absolute(text: &str) -> Result<PathBuf, FileFault> {
+    let path = PathBuf::from(text);
+    let plain = path.is_absolute() && !text.chars().any(char::is_control);
+    if plain { Ok(path) } else { Err(FileFault::NotAbsolute(escape(text))) }
+}
+
+fn absolute_paths(texts: Vec<String>) -> Result<Vec<PathBuf>, FileFault> {
+    if texts.is_empty() {
+        return Err(FileFault::EmptyList);
+    }
+    texts.iter().map(|text| absolute(text)).collect()
+}
+
+fn version(text: String) -> Result<String, FileFault> {
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '^' | '~' | '_' | '+');
+    if text.is_empty() || !text.chars().all(plain) {
+        return Err(value("trust.minimum-version", &text));
+    }
+    Ok(text)
+}
+
+/// An absolute http or https URL of printable ASCII; the network side judges the rest of it.
+fn is_url(key: &'static str, text: &str) -> Result<(), FileFault> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let plain = text.len() <= limits::URL && text.chars().all(|c| matches!(c, '!'..='~'));
+    match rest {
+        Some(rest) if plain && !rest.is_empty() && !rest.starts_with('/') => Ok(()),
+        _ => Err(value(key, text)),
+    }
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! The values a policy file can state.
+//!
+//! **In:** words of a policy file. **Out:** typed values. Where one value is stricter than
+//! another, it is the greater one. **Refuses:** sizes, durations and revocations that are not
+//! exactly of their form.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use data_encoding::HEXLOWER_PERMISSIVE;
+use serde::Deserialize;
+
+use crate::designator::PartitionDesignator;
+use crate::digest::RootHashClaim;
+use crate::finding::Origin;
+
+/// A value, and who stated it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stated<T> {
+    /// The value.
+    pub value: T,
+    /// The line of a file, or the built-in policy.
+    pub origin: Origin,
+}
+
+impl<T> Stated<T> {
+    /// What holds where no file says otherwise.
+    pub(super) fn built_in(value: T) -> Self {
+        Self { value, origin: Origin::BuiltIn }
+    }
+}
+
+/// Whether dm-verity is handed the signature too, for the kernel to judge by its own keyring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KernelKeyring {
+    /// Our judgement alone.
+    Off,
+    /// Both; there is no retry without the signature.
+    Require,
+}
+
+/// What the kernel command line is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CommandLine {
+    /// It came with a signed kernel image: pins there may replace signatures.
+    Authenticated,
+    /// Anybody may have written it: it can only tighten.
+    Untrusted,
+}
+
+/// What an archive must show before it is unpacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArchiveAuthentication {
+    /// Nothing. Whoever answers for the URL owns the machine.
+    DangerNone,
+    /// A checksum that the machine was told.
+    ChecksumPin,
+    /// A signature over the whole file.
+    Signature,
+}
+
+/// What dm-verity does about a block that does not match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnCorruption {
+    /// The read fails.
+    Eio,
+    /// The machine restarts.
+    Restart,
+    /// The kernel panics.
+    Panic,
+}
+
+/// What becomes of a machine whose image was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnRefusal {
+    /// A root shell on the console. Whoever stands there owns the machine.
+    DangerShell,
+    /// It tries again from the start.
+    Reboot,
+    /// It stays off.
+    Halt,
+}
+
+/// A key or an image that is trusted no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Revocation {
+    /// `root-hash:HEX`: one image.
+    RootHash(RootHashClaim),
+    /// `spki-sha256:HEX`: a key, by the SHA-256 of its DER SubjectPublicKeyInfo.
+    SpkiSha256([u8; 32]),
+}
+
+impl Revocation {
+    /// Reads `spki-sha256:` or `root-hash:` with hex digits; `None` for everything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, hex) = text.split_once(':')?;
+        match kind {
+            "root-hash" => RootHashClaim::from_hex(hex).map(Self::RootHash),
+            "spki-sha256" => {
+                let bytes = HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok()?;
+                bytes.try_into().ok().map(Self::SpkiSha256)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What one trust anchor may sign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signer {
+    /// Its certificate file.
+    pub certificate: PathBuf,
+    /// root, usr or both.
+    pub designators: Vec<PartitionDesignator>,
+}
+
+/// Reads a size: a number of bytes, or of KiB (`K`), MiB (`M`), GiB (`G`) or TiB (`T`).
+/// `None` for everything else, 0 included.
+#[must_use]
+pub fn parse_size(text: &str) -> Option<u64> {
+    let (number, unit) = number_and_unit(text)?;
+    let shift = match unit {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return None,
+    };
+    number.checked_mul(1_u64.checked_shl(shift)?)
+}
+
+/// Reads a duration: a number of `ms`, `s`, `min` or `h`. `None` for everything else, 0 included.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let (number, unit) = number_and_unit(text)?;
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "min" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    number.checked_mul(millis).map(Duration::from_millis)
+}
+
+/// A decimal number above 0, without sign or leading zero, and what follows it.
+fn number_and_unit(text: &str) -> Option<(u64, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(end)?;
+    if number.starts_with('0') {
+        return None;
+    }
+    Some((number.parse().ok()?, unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_exactly_one_form() {
+        let good = [
+            ("1", 1),
+            ("512K", 512 << 10),
+            ("256M", 256 << 20),
+            ("16G", 16 << 30),
+            ("1T", 1 << 40),
+        ];
+        for (text, bytes) in good {
+            assert_eq!(parse_size(text), Some(bytes), "{text}");
+        }
+        for text in
+            ["", "0", "G", "-1", "+1", "016G", "1 G", "1g", "1GiB", "1.5G", "16777216T", "1K1"]
+        {
+            assert_eq!(parse_size(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_need_their_unit() {
+        for (text, seconds) in [("90s", 90), ("2min", 120), ("1h", 3600), ("2000ms", 2)] {
+            assert_eq!(parse_duration(text), Some(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "0s", "90", "s", "-1s", "1m", "1 s", "1min30s", "18446744073709551615h"] {
+            assert_eq!(parse_duration(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn revocations_name_a_whole_digest() {
+        let hex = "ab".repeat(32);
+        assert_eq!(
+            Revocation::parse(&format!("spki-sha256:{hex}")),
+            Some(Revocation::SpkiSha256([0xab; 32]))
+        );
+        let hash = RootHashClaim::from_hex(&hex).unwrap();
+        assert_eq!(
+            Revocation::parse(&format!("root-hash:{hex}")),
+            Some(Revocation::RootHash(hash))
+        );
+        for text in
+            [hex.as_str(), "spki-sha256:", "spki-sha256:abab", "root-hash:zz", "serial:01", ":"]
+        {
+            assert_eq!(Revocation::parse(text), None, "{text}");
+        }
+        assert_eq!(Revocation::parse(&format!("SPKI-SHA256:{hex}")), None);
+    }
+
+    #[test]
+    fn the_stricter_value_is_the_greater_one() {
+        assert!(ArchiveAuthentication::Signature > ArchiveAuthentication::ChecksumPin);
+        assert!(ArchiveAuthentication::ChecksumPin > ArchiveAuthentication::DangerNone);
+        assert!(OnRefusal::Halt > OnRefusal::Reboot && OnRefusal::Reboot > OnRefusal::DangerShell);
+        assert!(OnCorruption::Restart > OnCorruption::Eio);
+        assert!(KernelKeyring::Require > KernelKeyring::Off);
+        assert!(CommandLine::Untrusted > CommandLine::Authenticated);
+    }
+}
