@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! Trust anchors: the certificates whose keys may sign.
+//!
+//! **In:** certificate files and directories that the machine was told to trust.
+//! **Out:** [`TrustAnchors`], at least one, every one usable. **Refuses:** to skip anything: a file
+//! that can't be used as an anchor is an error that names it, and so is having no anchor at all.
+//!
+//! A certificate in this set is trusted itself, as systemd does it with `verity.d`: there is no
+//! chain and no authority, and its own signature means nothing. One rule, the same at every boot:
+//!
+//! - *Dates are reported, not enforced.* An initrd has no clock to trust, so an expired anchor
+//!   would verify on one boot and not on the next. An anchor ends by being removed or revoked.
+//! - *Usage is enforced when anchors are loaded.* A key usage without digitalSignature, an extended
+//!   key usage without codeSigning, emailProtection or any, and a critical extension that we don't
+//!   know are errors. Being a CA, or not, changes nothing; version 1 certificates are taken.
+//! - *Weak keys are errors:* RSA below 2048 bits or with an exponent below 65537, and everything
+//!   but RSA, ECDSA on P-256, P-384, P-521, and Ed25519.
+//!
+//! Directories follow systemd's `verity.d`: every `*.crt` that is not hidden, one PEM certificate
+//! each; a name in an earlier directory masks that name in later ones; an empty file or a link to
+//! `/dev/null` masks without giving an anchor. Off-spec: systemd skips what it can't load and reads
+//! only the first of several certificates in a file.
+
+mod certificate;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use thiserror::Error;
+
+pub use certificate::{AnchorFault, TrustAnchor};
+
+use super::cms::SignerName;
+use crate::escape::escape;
+use crate::{limits, wire};
+
+/// The certificates whose keys may sign: one or more, no two the same.
+#[derive(Debug)]
+#[must_use]
+pub struct TrustAnchors {
+    anchors: Vec<TrustAnchor>,
+}
+
+impl TrustAnchors {
+    /// Loads certificate files and directories; each must exist.
+    ///
+    /// # Errors
+    /// See [`AnchorError`].
+    pub fn load(sources: &[PathBuf]) -> Result<Self, AnchorError> {
+        Self::collect(sources, Missing::Refuse)
+    }
+
+    /// Loads the directories of a search path, of which any may be missing; in order of precedence.
+    ///
+    /// # Errors
+    /// See [`AnchorError`]; [`AnchorError::NoAnchors`] if none of them gives an anchor.
+    pub fn load_search_path(directories: &[PathBuf]) -> Result<Self, AnchorError> {
+        Self::collect(directories, Missing::PassOver)
+    }
+
+    /// The anchors, in the order they were found; never empty.
+    pub fn iter(&self) -> impl Iterator<Item = &TrustAnchor> {
+        self.anchors.iter()
+    }
+
+    /// The anchors that a signature could mean.
+    pub(super) fn named(&self, name: &SignerName) -> impl Iterator<Item = &TrustAnchor> {
+        self.iter().filter(move |it| it.is_named(name))
+    }
+
+    fn collect(sources: &[PathBuf], missing: Missing) -> Result<Self, AnchorError> {
+        let mut anchors: Vec<TrustAnchor> = Vec::new();
+        let mut names = BTreeSet::new();
+        for source in sources {
+            for file in files(source, missing, &mut names)? {
+                let anchor = load_file(&file)?;
+                if !anchors.iter().any(|it| it.fingerprint() == anchor.fingerprint()) {
+                    anchors.push(anchor);
+                }
+            }
+        }
+        if anchors.is_empty() {
+            return Err(AnchorError::NoAnchors { sources: sources.to_vec() });
+        }
+        Ok(Self { anchors })
+    }
+}
+
+/// What a source that does not exist means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    PassOver,
+    Refuse,
+}
+
+/// The files of one source that should hold a certificate each. `names` are those of the
+/// directories before it, which mask.
+fn files(
+    source: &Path,
+    missing: Missing,
+    names: &mut BTreeSet<OsString>,
+) -> Result<Vec<PathBuf>, AnchorError> {
+    let failed = |error| AnchorError::Source { path: source.to_owned(), source: error };
+    match fs::metadata(source) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && missing == Missing::PassOver => {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(failed(error)),
+        Ok(metadata) if !metadata.is_dir() => return Ok(vec![source.to_owned()]),
+        Ok(_) => {}
+    }
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(source).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        if is_anchor_name(&name) {
+            found.insert(name);
+        }
+        if found.len() > limits::CERTIFICATES {
+            return Err(AnchorError::TooMany { path: source.to_owned() });
+        }
+    }
+    let mut paths = Vec::new();
+    for name in found {
+        let path = source.join(&name);
+        if names.insert(name) && !masks(&path).map_err(failed)? {
+            paths.push(path);
+        }
+    }
+    Ok(paths)
+}
+
+fn is_anchor_name(name: &OsStr) -> bool {
+    let name = name.as_bytes();
+    name.ends_with(b".crt") && !name.starts_with(b".")
+}
+
+/// Whether `path` is an empty file or a link to `/dev/null`.
+fn masks(path: &Path) -> io::Result<bool> {
+    let metadata = fs::symlink_metadata(path)?;
+    if metadata.is_symlink() {
+        return Ok(fs::read_link(path)? == Path::new("/dev/null"));
+    }
+    Ok(metadata.is_file() && metadata.len() == 0)
+}
+
+fn load_file(path: &Path) -> Result<TrustAnchor, AnchorError> {
+    let unusable = |fault| AnchorError::Unusable { path: path.to_owned(), fault };
+    let refused = |error: io::Error| {
+        if error.kind() == io::ErrorKind::FileTooLarge {
+            unusable(AnchorFault::TooLarge)
+        } else if error.kind() == io::ErrorKind::InvalidInput {
+            unusable(AnchorFault::NotAFile)
+        } else {
+            AnchorError::Source { path: path.to_owned(), source: error }
+        }
+    };
+    let bytes = wire::read_file_bounded(path, limits::CERTIFICATE_FILE).map_err(refused)?;
+    TrustAnchor::parse(path, &bytes).map_err(unusable)
+}
+
+/// Why there are no trust anchors to go on with.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AnchorError {
+    /// Nothing was given, or only empty and masked directories.
+    #[error("no trust anchor in {}: nothing could ever be accepted", shown_all(sources))]
+    NoAnchors {
+        /// Where we looked.
+        sources: Vec<PathBuf>,
+    },
+    /// A source can't be read.
+    #[error("trust anchor {}: {source}", shown(path))]
+    Source {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// More files in a directory than anyone has keys.
+    #[error("more than {} trust anchors in {}", limits::CERTIFICATES, shown(path))]
+    TooMany {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A file that can't be an anchor.
+    #[error("trust anchor {}: {fault}", shown(path))]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        fault: AnchorFault,
+    },
+}
+
+fn shown(path: &Path) -> String {
+    escape(&path.to_string_lossy())
+}
+
+fn shown_all(paths: &[PathBuf]) -> String {
+    let paths: Vec<String> = paths.iter().map(|it| shown(it)).collect();
+    if paths.is_empty() { "(no file or directory given)".to_owned() } else { paths.join(", ") }
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! Detached CMS signatures (PKCS#7), read under a closed list.
+//!
+//! **In:** DER an attacker may have written, the content it should sign, the trust anchors.
+//! **Out:** the trust anchor that signed exactly that content. **Refuses:** everything that is not
+//! on this list ([RFC 5652]), before any key is touched:
+//!
+//! - the whole input is one DER `ContentInfo`; its re-encoding gives the same bytes;
+//! - id-signedData over id-data, detached, no revocation lists, exactly one `SignerInfo`;
+//! - `digestAlgorithms` holds exactly that signer's digest; the algorithms are those of
+//!   [`algorithm`](SignatureAlgorithm); versions are the ones §5.1 and §5.3 prescribe;
+//! - signed attributes are absent, or contentType (id-data) and messageDigest, perhaps signingTime
+//!   and S/MIME capabilities, each once with one value; no unsigned attributes.
+//!
+//! Embedded certificates are parsed as part of the whole and never used: the key is always a trust
+//! anchor's. OpenSSL's `PKCS7_verify` and `CMS_verify` are never called. They accept trailing
+//! bytes, BER, SHA-1 and embedded content, and one of them crashed on an empty digest set.
+//!
+//! [RFC 5652]: https://www.rfc-editor.org/rfc/rfc5652
+
+mod algorithm;
+mod error;
+#[cfg(test)]
+mod tests;
+
+use cms::cert::x509::time::Time;
+use cms::content_info::{CmsVersion, ContentInfo};
+use cms::signed_data::{SignedAttributes, SignerIdentifier, SignerInfo};
+use der::asn1::{Any, ObjectIdentifier, OctetStringRef};
+use der::oid::db::rfc5911;
+use der::{Decode, Encode, Header, Length, Reader, SliceReader};
+
+pub use algorithm::{SignatureAlgorithm, SignatureDigest};
+pub use error::CmsError;
+
+use super::anchors::{TrustAnchor, TrustAnchors};
+use crate::escape::escape;
+use crate::limits;
+
+/// A CMS signature of the accepted form. Nothing is verified until [`Self::verify`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedData {
+    signer: SignerName,
+    digest: SignatureDigest,
+    algorithm: SignatureAlgorithm,
+    attributes: Option<Attributes>,
+    signature: Vec<u8>,
+}
+
+/// How a signature names its signer: a claim that selects trust anchors to try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum SignerName {
+    /// Issuer and serial number of the certificate, each in DER.
+    IssuerAndSerial {
+        issuer: Vec<u8>,
+        serial: Vec<u8>,
+        /// Both for people, escaped.
+        shown: String,
+    },
+    /// Subject key identifier of the certificate.
+    SubjectKeyIdentifier(Vec<u8>),
+}
+
+/// The signed attributes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Attributes {
+    /// What the signature covers: the attributes encoded as a SET.
+    der: Vec<u8>,
+    message_digest: Vec<u8>,
+}
+
+impl SignedData {
+    /// Parses a detached signature; `der` is nothing else from its first to its last byte.
+    ///
+    /// # Errors
+    /// See [`CmsError`]; none of those that name a trust anchor.
+    pub fn parse(der: &[u8]) -> Result<Self, CmsError> {
+        if der.len() > limits::CMS {
+            return Err(CmsError::TooLarge { found: der.len() });
+        }
+        bound_depth(der)?;
+        let info = ContentInfo::from_der(der)?;
+        if info.content_type != rfc5911::ID_SIGNED_DATA {
+            return Err(CmsError::ContentType { found: info.content_type });
+        }
+        let signed: cms::signed_data::SignedData = info.content.decode_as()?;
+        let canonical =
+            ContentInfo { content_type: info.content_type, content: Any::encode_from(&signed)? };
+        if canonical.to_der()? != der {
+            return Err(CmsError::NotCanonical);
+        }
+        let content = &signed.encap_content_info;
+        if content.econtent_type != rfc5911::ID_DATA {
+            return Err(CmsError::ContentType { found: content.econtent_type });
+        }
+        if content.econtent.is_some() {
+            return Err(CmsError::EmbeddedContent);
+        }
+        if signed.crls.is_some() {
+            return Err(CmsError::RevocationLists);
+        }
+        let [signer] = signed.signer_infos.0.as_slice() else {
+            return Err(CmsError::SignerCount { found: signed.signer_infos.0.len() });
+        };
+        if signed.digest_algorithms.as_slice() != [signer.digest_alg.clone()] {
+            return Err(CmsError::DigestSet);
+        }
+        if signed.version != signer.version {
+            return Err(CmsError::Version);
+        }
+        Self::from_signer(signer)
+    }
+
+    fn from_signer(info: &SignerInfo) -> Result<Self, CmsError> {
+        let signer = SignerName::parse(&info.sid)?;
+        let version = match signer {
+            SignerName::IssuerAndSerial { .. } => CmsVersion::V1,
+            SignerName::SubjectKeyIdentifier(_) => CmsVersion::V3,
+        };
+        if info.version != version {
+            return Err(CmsError::Version);
+        }
+        if info.unsigned_attrs.is_some() {
+            return Err(CmsError::UnsignedAttributes);
+        }
+        let digest = SignatureDigest::parse(&info.digest_alg)?;
+        let algorithm = SignatureAlgorithm::parse(&info.signature_algorithm, digest)?;
+        let attributes =
+            info.signed_attrs.as_ref().map(|it| Attributes::parse(it, digest)).transpose()?;
+        let signature = info.signature.as_bytes().to_vec();
+        Ok(Self { signer, digest, algorithm, attributes, signature })
+    }
+
+    /// The signature algorithm.
+    #[must_use]
+    pub fn algorithm(&self) -> SignatureAlgorithm {
+        self.algorithm
+    }
+
+    /// The trust anchor whose key signed exactly `content`.
+    ///
+    /// Every anchor that the signature could mean is tried. For dm-verity, `content` is the root
+    /// hash in lower-case hex without a newline.
+    ///
+    /// # Errors
+    /// The most specific of [`CmsError::OtherContent`], [`CmsError::BadSignature`],
+    /// [`CmsError::KeyMismatch`] and [`CmsError::UnknownSigner`];
+    /// [`CmsError::ContentIsAttributes`] for content no signature is accepted for.
+    pub fn verify<'a>(
+        &self,
+        content: &[u8],
+        anchors: &'a TrustAnchors,
+    ) -> Result<&'a TrustAnchor, CmsError> {
+        // A signature over signed attributes is also one over their encoding as plain content.
+        // No such content is accepted, so no signature has two meanings.
+        if SignedAttributes::from_der(content).is_ok() {
+            return Err(CmsError::ContentIsAttributes);
+        }
+        let mut refusal = CmsError::UnknownSigner { name: self.signer.to_string() };
+        for anchor in anchors.named(&self.signer) {
+            match self.verify_with(content, anchor) {
+                Ok(()) => return Ok(anchor),
+                Err(error) if error.specificity() > refusal.specificity() => refusal = error,
+                Err(_) => {}
+            }
+        }
+        Err(refusal)
+    }
+
+    fn verify_with(&self, content: &[u8], anchor: &TrustAnchor) -> Result<(), CmsError> {
+        let anchor_path = || anchor.path().to_owned();
+        if !self.algorithm.fits(anchor.key()) {
+            let (anchor, algorithm) = (anchor_path(), self.algorithm);
+            return Err(CmsError::KeyMismatch { anchor, algorithm });
+        }
+        let message = self.attributes.as_ref().map_or(content, |it| &it.der);
+        if !self.algorithm.verifies(anchor.key(), message, &self.signature) {
+            return Err(CmsError::BadSignature { anchor: anchor_path() });
+        }
+        let Some(attributes) = &self.attributes else { return Ok(()) };
+        let same = openssl::hash::hash(self.digest.openssl(), content)
+            .is_ok_and(|digest| digest[..] == attributes.message_digest[..]);
+        if same { Ok(()) } else { Err(CmsError::OtherContent { anchor: anchor_path() }) }
+    }
+}
+
+impl SignerName {
+    fn parse(sid: &SignerIdentifier) -> Result<Self, CmsError> {
+        Ok(match sid {
+            SignerIdentifier::IssuerAndSerialNumber(it) => Self::IssuerAndSerial {
+                issuer: it.issuer.to_der()?,
+                serial: it.serial_number.to_der()?,
+                shown: escape(&format!("{}, serial {}", it.issuer, it.serial_number)),
+            },
+            SignerIdentifier::SubjectKeyIdentifier(it) => {
+                Self::SubjectKeyIdentifier(it.0.as_bytes().to_vec())
+            }
+        })
+    }
+}
+
+impl std::fmt::Display for SignerName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::IssuerAndSerial { shown, .. } => f.write_str(shown),
+            Self::SubjectKeyIdentifier(id) => {
+                let id = data_encoding::HEXLOWER.encode(id);
+                write!(f, "key identifier {}", escape(&id))
+            }
+        }
+    }
+}
+
+impl Attributes {
+    fn parse(attributes: &SignedAttributes, digest: SignatureDigest) -> Result<Self, CmsError> {
+        let (mut content_type, mut message_digest) = (false, None);
+        let mut seen: Vec<ObjectIdentifier> = Vec::new();
+        for attribute in attributes.iter() {
+            let oid = attribute.oid;
+            let [value] = attribute.values.as_slice() else {
+                return Err(CmsError::AttributeRepeated { oid });
+            };
+            if seen.contains(&oid) {
+                return Err(CmsError::AttributeRepeated { oid });
+            }
+            seen.push(oid);
+            let sound = match oid {
+                rfc5911::ID_CONTENT_TYPE => {
+                    content_type = true;
+                    value.decode_as::<ObjectIdentifier>() == Ok(rfc5911::ID_DATA)
+                }
+                rfc5911::ID_MESSAGE_DIGEST => {
+                    message_digest = value
+                        .decode_as::<OctetStringRef<'_>>()
+                        .ok()
+                        .map(|it| it.as_bytes().to_vec());
+                    message_digest.as_ref().map(Vec::len) == Some(digest.openssl().size())
+                }
+                rfc5911::ID_SIGNING_TIME => Time::from_der(&value.to_der()?).is_ok(),
+                rfc5911::SMIME_CAPABILITIES => {
+                    value.sequence(|it| it.read_slice(it.remaining_len())).is_ok()
+                }
+                _ => return Err(CmsError::AttributeUnknown { oid }),
+            };
+            if !sound {
+                return Err(CmsError::AttributeMalformed { oid });
+            }
+        }
+        if !content_type {
+            return Err(CmsError::AttributeMissing { oid: rfc5911::ID_CONTENT_TYPE });
+        }
+        let message_digest =
+            message_digest.ok_or(CmsError::AttributeMissing { oid: rfc5911::ID_MESSAGE_DIGEST })?;
+        Ok(Self { der: attributes.to_der()?, message_digest })
+    }
+}
+
+/// Walks the DER without recursion: every length is definite, minimal and inside its parent, and
+/// nothing is nested deeper than [`limits::CMS_DEPTH`]. Parsers see the bytes only after that.
+fn bound_depth(der: &[u8]) -> Result<(), CmsError> {
+    let mut reader = SliceReader::new(der)?;
+    let mut ends: Vec<Length> = Vec::new();
+    while !reader.is_finished() {
+        while ends.last().is_some_and(|end| *end <= reader.position()) {
+            ends.pop();
+        }
+        let header = Header::decode(&mut reader)?;
+        let end = reader.position().saturating_add(header.length);
+        if ends.last().is_some_and(|parent| end > *parent) {
+            return Err(CmsError::NotDer { kind: der::ErrorKind::Length { tag: header.tag } });
+        }
+        if !header.tag.is_constructed() {
+            reader.read_slice(header.length)?;
+        } else if ends.len() < limits::CMS_DEPTH {
+            ends.push(end);
+        } else {
+            return Err(CmsError::TooDeep);
+        }
+    }
+    Ok(())
+}
