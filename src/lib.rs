@@ -32,6 +32,7 @@
 // Floor 0: bytes and the kernel, no boot concepts.
 pub mod escape;
 pub mod limits;
+pub mod sys;
 pub mod units;
 pub mod wire;
 

@@ -10,6 +10,7 @@ use std::fmt;
 use data_encoding::HEXLOWER;
 use openssl::sha::{Sha256, Sha512};
 
+use super::lanes::Lanes;
 use crate::digest::HashAlgorithm;
 
 /// A digest of a block, or a slot that should hold one. Shown in lower-case hex.
@@ -48,6 +49,7 @@ impl fmt::Debug for Digest {
 /// Hashes blocks of one size under one salt.
 pub(super) struct BlockHasher {
     salted: Salted,
+    lanes: Option<Lanes>,
     block_size: usize,
 }
 
@@ -59,10 +61,13 @@ enum Salted {
 
 impl BlockHasher {
     pub(super) fn new(algorithm: HashAlgorithm, salt: &[u8], block_size: u32) -> Self {
+        let block_size = usize::try_from(block_size).unwrap_or(usize::MAX);
+        let mut lanes = None;
         let salted = match algorithm {
             HashAlgorithm::Sha256 => {
                 let mut state = Sha256::new();
                 state.update(salt);
+                lanes = Lanes::new(salt, block_size);
                 Salted::Sha256(state)
             }
             HashAlgorithm::Sha512 => {
@@ -71,7 +76,7 @@ impl BlockHasher {
                 Salted::Sha512(state)
             }
         };
-        Self { salted, block_size: usize::try_from(block_size).unwrap_or(usize::MAX) }
+        Self { salted, lanes, block_size }
     }
 
     pub(super) fn block_size(&self) -> usize {
@@ -87,7 +92,15 @@ impl BlockHasher {
 
     /// The digests of consecutive blocks, in order.
     pub(super) fn digests(&self, blocks: &[u8]) -> impl Iterator<Item = Digest> {
-        blocks.chunks(self.block_size).map(|block| self.digest(block))
+        blocks.chunks(self.block_size.saturating_mul(2)).flat_map(|pair| {
+            let (a, b) = pair.split_at_checked(self.block_size).unwrap_or((pair, &[]));
+            match self.lanes.as_ref().and_then(|lanes| lanes.digests([a, b])) {
+                Some(digests) => digests.map(|it| Some(Digest::from_slot(&it))),
+                None => [Some(self.digest(a)), (!b.is_empty()).then(|| self.digest(b))],
+            }
+            .into_iter()
+            .flatten()
+        })
     }
 
     fn digest(&self, block: &[u8]) -> Digest {

@@ -16,6 +16,7 @@
 
 pub mod build;
 mod hash;
+mod lanes;
 mod scan;
 mod shape;
 #[cfg(test)]

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![expect(unsafe_code, reason = "the one home of what the compiler can't check")]
+//! The only home of `unsafe`: what the kernel and the processor offer beyond the standard library.
+//!
+//! **In:** typed values from the modules above. **Out:** safe functions. **Refuses:** each file
+//! says so itself.
+
+#[cfg_attr(target_arch = "x86_64", path = "sha256_x86.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "sha256_aarch64.rs")]
+#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), path = "sha256_none.rs")]
+pub(crate) mod sha256;
