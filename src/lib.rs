@@ -48,3 +48,4 @@ pub mod authenticate;
 pub mod dissect;
 pub mod merkle;
 pub mod policy_file;
+pub mod source;

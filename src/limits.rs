@@ -74,5 +74,17 @@ pub const FRAME: u32 = 1 << 20;
 /// Text of one failure reported by the network child, bytes.
 pub const FAILURE_TEXT: usize = 1024;
 
+/// Header bytes of one HTTP response. Common servers send about 300.
+pub const HTTP_HEADERS: usize = 64 * 1024;
+
+/// An ETag, bytes. Common servers write about 20.
+pub const ETAG: usize = 256;
+
+/// Redirects followed for one request.
+pub const REDIRECTS: usize = 5;
+
+/// The PEM bundle of TLS roots, bytes. Distributions ship 200 to 500 KiB.
+pub const TLS_ROOTS: usize = 768 * 1024;
+
 /// Levels of a hash tree. 2^63 blocks of 512 bytes need 16 with the smallest fan-out we accept.
 pub const TREE_LEVELS: usize = 32;

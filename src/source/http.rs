@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! The network child's side of a transfer: HTTP and TLS.
+//!
+//! **In:** whatever a server sends. **Out:** the bytes of a range, exactly that many, possibly
+//! over several connections. **Refuses:** responses that are not the one to the question, more
+//! redirects than [`limits::REDIRECTS`], a way from TLS back into the clear, proxies, servers that
+//! stall or drip. Nothing here is trusted by the parent.
+
+use std::error::Error as StdError;
+use std::io::{self, Read};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use reqwest::blocking::{Client, Response};
+use reqwest::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
+use reqwest::redirect::{Attempt, Policy};
+use reqwest::{Url, retry};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use super::answer::{self, Facts, Trouble};
+use super::link::{Failure, Open};
+use super::pace::Pace;
+use super::url::{Scheme, SourceUrl};
+use crate::limits;
+use crate::units::ByteRange;
+
+/// Bytes the first request asks for: room for a partition table with either sector size. They
+/// are kept, so that what a caller judges is not fetched a second time.
+const PREFIX: u64 = 32 * 1024;
+
+/// A connection that delivered this much was a good one: the count of retries starts anew.
+const PROGRESS: u64 = 1 << 20;
+
+/// Bytes read from a connection at once.
+const CHUNK: usize = 256 * 1024;
+
+/// Why a transfer ended.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The server; the parent hears about it.
+    Server(Trouble),
+    /// The parent; nobody is left to hear.
+    Parent(io::Error),
+}
+
+impl From<Trouble> for Stop {
+    fn from(trouble: Trouble) -> Self {
+        Self::Server(trouble)
+    }
+}
+
+/// One source on one server.
+#[derive(Debug)]
+pub(super) struct Remote {
+    client: Client,
+    url: String,
+    pace: Pace,
+    facts: Facts,
+    prefix: Vec<u8>,
+    chunk: Vec<u8>,
+}
+
+impl Remote {
+    /// Asks for the first bytes and learns the length.
+    pub(super) fn open(open: Open) -> Result<Self, Trouble> {
+        let url = SourceUrl::parse(&open.url)
+            .map_err(|error| Trouble::lasting(Failure::BadAnswer, error.to_string()))?;
+        let mut remote = Self {
+            client: client(&url, &open)?,
+            url: open.url,
+            pace: open.pace,
+            facts: Facts { len: 0, validator: None },
+            prefix: Vec::new(),
+            chunk: vec![0; CHUNK],
+        };
+        let mut tries = Tries::new(&remote.pace);
+        loop {
+            match remote.open_once(open.size_max) {
+                Ok(()) => return Ok(remote),
+                Err(trouble) => tries.again(trouble)?,
+            }
+        }
+    }
+
+    /// Total length, bytes.
+    pub(super) fn len(&self) -> u64 {
+        self.facts.len
+    }
+
+    /// Whether a change of the source would be noticed.
+    pub(super) fn has_validator(&self) -> bool {
+        self.facts.validator.is_some()
+    }
+
+    /// Hands the bytes of `range` to `out`, in order, taking up a cut transfer where it was cut.
+    pub(super) fn copy(
+        &mut self,
+        range: ByteRange,
+        out: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<(), Stop> {
+        if range.end() > self.facts.len {
+            return Err(Trouble::lasting(Failure::BadAnswer, "past the end").into());
+        }
+        let mut at = range.offset();
+        if let Some(known) = usize::try_from(at).ok().and_then(|at| self.prefix.get(at..)) {
+            let len = usize::try_from(range.len()).unwrap_or(usize::MAX).min(known.len());
+            let known = known.get(..len).unwrap_or_default();
+            out(known).map_err(Stop::Parent)?;
+            at = at.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
+        }
+        let mut tries = Tries::new(&self.pace);
+        while let Some(rest) = ByteRange::new(at, range.end().saturating_sub(at)) {
+            let start = at;
+            match self.copy_once(rest, &mut at, out) {
+                Ok(()) => (),
+                Err(Stop::Server(trouble)) => {
+                    if at.saturating_sub(start) >= PROGRESS {
+                        tries = Tries::new(&self.pace);
+                    }
+                    tries.again(trouble)?;
+                }
+                Err(parent) => return Err(parent),
+            }
+        }
+        Ok(())
+    }
+
+    fn open_once(&mut self, size_max: u64) -> Result<(), Trouble> {
+        let asked = ByteRange::new(0, PREFIX)
+            .ok_or_else(|| Trouble::lasting(Failure::BadAnswer, "the first range is empty"))?;
+        let response = self.ask(asked)?;
+        let (range, facts) = answer::judge(response.status(), response.headers(), asked, None)?;
+        if facts.len > size_max {
+            let text = format!("{} bytes, the limit is {size_max}", facts.len);
+            return Err(Trouble::lasting(Failure::TooLarge, text));
+        }
+        let mut prefix = Vec::new();
+        let result = self.body(response, range, &mut |bytes| {
+            prefix.extend_from_slice(bytes);
+            Ok(())
+        });
+        match result {
+            Ok(()) => (),
+            Err(Stop::Server(trouble)) => return Err(trouble),
+            Err(Stop::Parent(error)) => {
+                return Err(Trouble::lasting(Failure::Unavailable, error.to_string()));
+            }
+        }
+        self.facts = facts;
+        self.prefix = prefix;
+        Ok(())
+    }
+
+    fn copy_once(
+        &mut self,
+        range: ByteRange,
+        at: &mut u64,
+        out: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<(), Stop> {
+        let response = self.ask(range)?;
+        answer::judge(response.status(), response.headers(), range, Some(&self.facts))?;
+        self.body(response, range, &mut |bytes| {
+            out(bytes)?;
+            *at = at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+            Ok(())
+        })
+    }
+
+    fn ask(&self, range: ByteRange) -> Result<Response, Trouble> {
+        let last = range.end().saturating_sub(1);
+        let mut request = self
+            .client
+            .get(&self.url)
+            .header(RANGE, format!("bytes={}-{last}", range.offset()))
+            .header(ACCEPT_ENCODING, "identity");
+        if let Some(validator) = &self.facts.validator {
+            request = request.header(IF_RANGE, validator);
+        }
+        request.send().map_err(trouble)
+    }
+
+    /// Reads a body of exactly `range.len()` bytes.
+    fn body(
+        &mut self,
+        mut response: Response,
+        range: ByteRange,
+        out: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<(), Stop> {
+        let mut left = range.len();
+        let mut rate = Rate::new(&self.pace);
+        loop {
+            let began = Instant::now();
+            let read = match response.read(&mut self.chunk) {
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(cut(&error).into()),
+            };
+            let bytes = self.chunk.get(..read).unwrap_or_default();
+            let count = u64::try_from(read).unwrap_or(u64::MAX);
+            if read == 0 {
+                return match left {
+                    0 => Ok(()),
+                    _ => Err(Trouble::passing(Failure::Unavailable, "the body was cut").into()),
+                };
+            }
+            left = left.checked_sub(count).ok_or_else(|| {
+                Trouble::lasting(Failure::BadAnswer, "the body is longer than the range")
+            })?;
+            rate.count(count, began.elapsed())?;
+            out(bytes).map_err(Stop::Parent)?;
+        }
+    }
+}
+
+/// Bounded repetition with growing pauses.
+#[derive(Debug)]
+struct Tries {
+    left: u32,
+    pause: Duration,
+    pause_max: Duration,
+}
+
+impl Tries {
+    fn new(pace: &Pace) -> Self {
+        Self { left: pace.retries, pause: pace.backoff, pause_max: pace.backoff_max }
+    }
+
+    /// Waits and lets the caller try again, or gives the trouble back.
+    fn again(&mut self, trouble: Trouble) -> Result<(), Trouble> {
+        if !trouble.passing || self.left == 0 {
+            return Err(trouble);
+        }
+        self.left = self.left.saturating_sub(1);
+        thread::sleep(trouble.pause.unwrap_or(self.pause).max(self.pause).min(self.pause_max));
+        self.pause = self.pause.saturating_mul(2);
+        Ok(())
+    }
+}
+
+/// Finds servers that drip. Only time spent waiting for the server counts, not the parent's.
+#[derive(Debug)]
+struct Rate {
+    window: Duration,
+    minimum: u64,
+    waited: Duration,
+    bytes: u64,
+}
+
+impl Rate {
+    fn new(pace: &Pace) -> Self {
+        let seconds = pace.rate_window.as_secs().max(1);
+        let minimum = pace.minimum_rate.saturating_mul(seconds);
+        Self { window: pace.rate_window, minimum, waited: Duration::ZERO, bytes: 0 }
+    }
+
+    fn count(&mut self, bytes: u64, waited: Duration) -> Result<(), Trouble> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.waited = self.waited.saturating_add(waited);
+        if self.waited < self.window {
+            return Ok(());
+        }
+        if self.bytes < self.minimum {
+            return Err(Trouble::passing(Failure::Stalled, "the transfer is too slow"));
+        }
+        (self.waited, self.bytes) = (Duration::ZERO, 0);
+        Ok(())
+    }
+}
+
+fn client(url: &SourceUrl, open: &Open) -> Result<Client, Trouble> {
+    Client::builder()
+        .tls_backend_preconfigured(tls(&open.tls_roots)?)
+        .https_only(url.scheme() == Scheme::Https)
+        .http1_only()
+        .no_proxy()
+        .referer(false)
+        .redirect(Policy::custom(redirect))
+        .retry(retry::never())
+        .connect_timeout(open.pace.connect_timeout)
+        .timeout(open.pace.stall_timeout)
+        .user_agent(concat!("veriroot/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| Trouble::lasting(Failure::Tls, chain(&error)))
+}
+
+/// TLS 1.2 and 1.3 with the given roots and no others.
+fn tls(pem: &str) -> Result<rustls::ClientConfig, Trouble> {
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let certificate = certificate
+            .map_err(|error| Trouble::lasting(Failure::Tls, format!("TLS roots: {error}")))?;
+        roots.add_parsable_certificates([certificate]);
+    }
+    let config =
+        rustls::ClientConfig::builder_with_provider(Arc::new(rustls_openssl::default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .map_err(|error| Trouble::lasting(Failure::Tls, error.to_string()))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// A redirect that was not followed.
+#[derive(Debug, thiserror::Error)]
+#[error("redirect refused: {0}")]
+struct Refused(&'static str);
+
+fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    match judge_redirect(attempt.previous(), attempt.url()) {
+        Ok(()) => attempt.follow(),
+        Err(reason) => attempt.error(Refused(reason)),
+    }
+}
+
+fn judge_redirect(previous: &[Url], next: &Url) -> Result<(), &'static str> {
+    if previous.len() > limits::REDIRECTS {
+        return Err("too many");
+    }
+    let next_url = SourceUrl::parse(next.as_str()).map_err(|_error| "to no URL we would use")?;
+    if next_url.scheme() != Scheme::Https && previous.iter().any(|it| it.scheme() == "https") {
+        return Err("from https to http");
+    }
+    let from = previous.last().and_then(Url::host_str);
+    if from != next.host_str() && next.host_str().is_some_and(is_local) {
+        return Err("to an address of this machine or link");
+    }
+    Ok(())
+}
+
+/// A host that names this machine or its link, where a stranger must not send us.
+fn is_local(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    match bare.parse::<IpAddr>().map(|it| it.to_canonical()) {
+        Ok(IpAddr::V4(it)) => it.is_loopback() || it.is_link_local() || it.is_unspecified(),
+        Ok(IpAddr::V6(it)) => it.is_loopback() || it.is_unicast_link_local() || it.is_unspecified(),
+        Err(_name) => {
+            let name = bare.trim_end_matches('.');
+            name.eq_ignore_ascii_case("localhost") || name.ends_with(".localhost")
+        }
+    }
+}
+
+/// A request that brought no response.
+fn trouble(error: reqwest::Error) -> Trouble {
+    let error = error.without_url();
+    let text = chain(&error);
+    if error.is_redirect() {
+        Trouble::lasting(Failure::Redirect, text)
+    } else if has_tls_cause(&error) {
+        Trouble::lasting(Failure::Tls, text)
+    } else if error.is_timeout() {
+        Trouble::passing(Failure::Stalled, text)
+    } else if error.is_builder() {
+        Trouble::lasting(Failure::BadAnswer, text)
+    } else {
+        Trouble::passing(Failure::Unavailable, text)
+    }
+}
+
+/// A body that broke off.
+fn cut(error: &io::Error) -> Trouble {
+    let cause = error.get_ref().and_then(|it| it.downcast_ref::<reqwest::Error>());
+    if cause.is_some_and(reqwest::Error::is_timeout) {
+        Trouble::passing(Failure::Stalled, "no bytes in time")
+    } else {
+        Trouble::passing(Failure::Unavailable, "the body was cut")
+    }
+}
+
+/// Whether rustls is at the root of it. An `io::Error` hides its inner error from `source`.
+fn has_tls_cause(error: &(dyn StdError + 'static)) -> bool {
+    let inner: Option<&(dyn StdError + 'static)> = match error.downcast_ref::<io::Error>() {
+        Some(error) => match error.get_ref() {
+            Some(inner) => Some(inner),
+            None => None,
+        },
+        None => error.source(),
+    };
+    error.is::<rustls::Error>() || inner.is_some_and(has_tls_cause)
+}
+
+fn chain(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        next = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn urls(texts: &[&str]) -> Vec<Url> {
+        texts.iter().map(|it| Url::parse(it).unwrap()).collect()
+    }
+
+    #[test]
+    fn redirects_never_lead_back_into_the_clear_or_home() {
+        let judge = |previous: &[&str], next: &str| {
+            judge_redirect(&urls(previous), &Url::parse(next).unwrap())
+        };
+        let home = Err("to an address of this machine or link");
+        let clear = Err("from https to http");
+        let cases = [
+            (&["http://a/i"][..], "http://b/i", Ok(())),
+            (&["http://a/i"], "https://b/i", Ok(())),
+            (&["https://a/i"], "https://a/j", Ok(())),
+            (&["https://a/i"], "http://a/i", clear),
+            (&["http://a/i", "https://a/i"], "http://a/i", clear),
+            (&["http://127.0.0.1/i"], "http://127.0.0.1:8080/i", Ok(())),
+            (&["http://a/i"], "http://127.0.0.1/i", home),
+            (&["http://a/i"], "http://169.254.169.254/i", home),
+            (&["http://a/i"], "http://0/i", home),
+            (&["http://a/i"], "http://[::1]/i", home),
+            (&["http://a/i"], "http://[::ffff:127.0.0.1]/i", home),
+            (&["http://a/i"], "http://[fe80::1]/i", home),
+            (&["http://a/i"], "http://LOCALHOST./i", home),
+            (&["http://a/i"], "http://x.localhost/i", home),
+            (&["http://a/i"], "file:///etc/passwd", Err("to no URL we would use")),
+            (&["http://a/i"], "http://u@b/i", Err("to no URL we would use")),
+            (&["http://a"; limits::REDIRECTS], "http://b/i", Ok(())),
+            (&["http://a"; limits::REDIRECTS + 1], "http://b/i", Err("too many")),
+        ];
+        for (previous, next, expected) in cases {
+            assert_eq!(judge(previous, next), expected, "{next}");
+        }
+    }
+
+    #[test]
+    fn only_time_spent_waiting_counts_against_a_server() {
+        let pace =
+            Pace { rate_window: Duration::from_secs(2), minimum_rate: 100, ..Pace::default() };
+        let second = Duration::from_secs(1);
+        let mut rate = Rate::new(&pace);
+        for _ in 0..10 {
+            assert_eq!(rate.count(100, second), Ok(()));
+        }
+        let mut rate = Rate::new(&pace);
+        assert_eq!(rate.count(199, second), Ok(()));
+        assert_eq!(rate.count(0, second).unwrap_err().failure, Failure::Stalled);
+        let mut rate = Rate::new(&pace);
+        assert!((0..1000).all(|_| rate.count(1, Duration::ZERO).is_ok()));
+    }
+
+    #[test]
+    fn pauses_grow_up_to_their_limit_and_end() {
+        let ms = Duration::from_millis;
+        let pace = Pace { retries: 3, backoff: ms(10), backoff_max: ms(15), ..Pace::default() };
+        let wish = || Trouble {
+            pause: Some(Duration::from_secs(3600)),
+            ..Trouble::passing(Failure::Unavailable, "busy")
+        };
+        let mut tries = Tries::new(&pace);
+        let began = Instant::now();
+        assert!((0..3).all(|_| tries.again(wish()).is_ok()));
+        assert_eq!(tries.again(wish()), Err(wish()));
+        assert!(began.elapsed() >= ms(45) && began.elapsed() < Duration::from_secs(5));
+        let lasting = || Trouble::lasting(Failure::Absent, "gone");
+        assert_eq!(Tries::new(&pace).again(lasting()), Err(lasting()));
+    }
+}

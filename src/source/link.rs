@@ -1,0 +1,574 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! The protocol between the program and its network child.
+//!
+//! **In:** a stream that an attacker may have taken over together with the child.
+//! **Out:** the length of a source, exactly the bytes asked for, or a typed failure.
+//! **Refuses:** every frame that is not the one due next: wrong id, unknown kind, too long, more
+//! bytes than asked for, an early end, text that is not text.
+//!
+//! Each message is a head (id, kind, payload length, little-endian) and its payload. The parent
+//! asks one thing at a time; ids only grow, so a late answer can't pass for the next one.
+
+use std::io::{self, Read, Write};
+
+use serde::{Deserialize, Serialize};
+
+use super::pace::Pace;
+use crate::finding::Class;
+use crate::limits;
+use crate::units::ByteRange;
+use crate::wire::Wire;
+
+const HEAD: usize = 9;
+
+const OPEN: u8 = 1;
+const READ: u8 = 2;
+
+const OPENED: u8 = 0x81;
+const DATA: u8 = 0x82;
+const END: u8 = 0x83;
+const FAILED: u8 = 0x84;
+
+/// The first message to the child: all it ever learns about the machine.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Open {
+    pub(super) url: String,
+    /// Text of the PEM bundle; without it no TLS connection can succeed.
+    pub(super) tls_roots: String,
+    pub(super) size_max: u64,
+    pub(super) pace: Pace,
+}
+
+/// What the parent asks for.
+#[derive(Debug)]
+pub(super) enum Request {
+    Open(Box<Open>),
+    Read { offset: u64, len: u64 },
+}
+
+/// What the child learnt when it opened a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// Length, bytes: at least 1.
+    pub len: u64,
+    /// Whether the server named a strong validator, so that a change in the middle is noticed.
+    pub validator: bool,
+}
+
+/// Why a child could not do what it was asked: its word only, as good as the server's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The server has no such thing, or not for us.
+    Absent,
+    /// The answer is not one to the question.
+    BadAnswer,
+    /// Another image is served now than at the beginning.
+    Changed,
+    /// The server ignores byte ranges.
+    NoRange,
+    /// A redirect that is not followed.
+    Redirect,
+    /// The server stalls or drips.
+    Stalled,
+    /// The server does not prove who it is.
+    Tls,
+    /// The image is over the size limit.
+    TooLarge,
+    /// The server can't be reached, is overloaded, or cuts connections.
+    Unavailable,
+}
+
+impl Failure {
+    const ALL: [Self; 9] = [
+        Self::Absent,
+        Self::BadAnswer,
+        Self::Changed,
+        Self::NoRange,
+        Self::Redirect,
+        Self::Stalled,
+        Self::Tls,
+        Self::TooLarge,
+        Self::Unavailable,
+    ];
+
+    fn code(self) -> u8 {
+        Self::ALL
+            .iter()
+            .position(|it| *it == self)
+            .and_then(|it| u8::try_from(it).ok())
+            .unwrap_or(0)
+    }
+
+    fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+
+    pub(super) fn class(self) -> Class {
+        match self {
+            Self::Tls => Class::Tls,
+            Self::TooLarge => Class::Limit,
+            Self::Absent
+            | Self::BadAnswer
+            | Self::Changed
+            | Self::NoRange
+            | Self::Redirect
+            | Self::Stalled
+            | Self::Unavailable => Class::Net,
+        }
+    }
+}
+
+/// Why an answer of the child is not one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The child is gone.
+    #[error("the network child ended in the middle of an answer")]
+    Closed,
+    /// More bytes than were asked for.
+    #[error("the network child sent {found} bytes where {remaining} remained")]
+    Excess {
+        /// What was still due.
+        remaining: u64,
+        /// What came.
+        found: u32,
+    },
+    /// An honest report of a failure. The text is the child's, not yet escaped.
+    #[error("the network child failed")]
+    Failed {
+        /// What kind.
+        failure: Failure,
+        /// More about it.
+        text: String,
+    },
+    /// An answer to another question.
+    #[error("the network child answered {found} where {expected} was asked")]
+    Id {
+        /// The question.
+        expected: u32,
+        /// What came.
+        found: u32,
+    },
+    /// The stream failed.
+    #[error("the link to the network child failed")]
+    Io(#[source] io::Error),
+    /// A kind of frame that is unknown or not due.
+    #[error("the network child sent a frame of kind {found:#04x}, which was not due")]
+    Kind {
+        /// What came.
+        found: u8,
+    },
+    /// Nothing, or not enough, came in time.
+    #[error("the network child was silent for too long")]
+    Late,
+    /// A payload length that this kind of frame can't have.
+    #[error("the network child sent a frame of kind {kind:#04x} with {found} bytes")]
+    Length {
+        /// Kind of frame.
+        kind: u8,
+        /// Its payload length.
+        found: u32,
+    },
+    /// A failure report that is none.
+    #[error("the network child sent a failure without a known kind or without readable text")]
+    Report,
+    /// An end before all bytes were there.
+    #[error("the network child ended an answer {missing} bytes early")]
+    Short {
+        /// What was still due.
+        missing: u64,
+    },
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, TimedOut, UnexpectedEof, WouldBlock};
+        let kind = error.kind();
+        if matches!(kind, UnexpectedEof | BrokenPipe | ConnectionReset) {
+            Self::Closed
+        } else if matches!(kind, TimedOut | WouldBlock) {
+            Self::Late
+        } else {
+            Self::Io(error)
+        }
+    }
+}
+
+/// Reads the answer to an open request.
+///
+/// # Errors
+/// [`Error::Failed`] for what the child reports; everything else is a child that lies.
+pub fn read_opened(link: &mut impl Read, id: u32) -> Result<Opened, Error> {
+    let head = Head::read(link, id)?;
+    if head.kind != OPENED {
+        return Err(not_due(link, head));
+    }
+    let mut payload = [0; 9];
+    if usize::try_from(head.len) != Ok(payload.len()) {
+        return Err(Error::Length { kind: head.kind, found: head.len });
+    }
+    link.read_exact(&mut payload)?;
+    match (Wire::new(&payload).u64_le(0), payload.last()) {
+        (Some(len), Some(flag @ (0 | 1))) if len > 0 => Ok(Opened { len, validator: *flag == 1 }),
+        _ => Err(Error::Report),
+    }
+}
+
+/// The answer to a read request: exactly the bytes asked for.
+#[derive(Debug)]
+pub struct Body<R> {
+    link: R,
+    id: u32,
+    /// Bytes that no frame has announced yet.
+    due: u64,
+    /// Bytes of the current frame that were not taken yet.
+    frame: u32,
+}
+
+impl<R: Read> Body<R> {
+    /// Expects `len` bytes in answer to request `id`.
+    pub fn new(link: R, id: u32, len: u64) -> Self {
+        Self { link, id, due: len, frame: 0 }
+    }
+
+    /// Fills `chunk` to its end, straight from the stream.
+    ///
+    /// # Errors
+    /// As [`read_opened`]; [`Error::Short`] also if `chunk` is longer than what was asked for.
+    pub fn fill(&mut self, mut chunk: &mut [u8]) -> Result<(), Error> {
+        while !chunk.is_empty() {
+            if self.frame == 0 {
+                self.next_frame()?;
+            }
+            let want = usize::try_from(self.frame).unwrap_or(usize::MAX).min(chunk.len());
+            let (now, rest) = chunk.split_at_mut(want);
+            self.link.read_exact(now)?;
+            self.frame = self.frame.saturating_sub(u32::try_from(want).unwrap_or(u32::MAX));
+            chunk = rest;
+        }
+        Ok(())
+    }
+
+    /// Takes the mark that says the answer is complete.
+    ///
+    /// # Errors
+    /// As [`Self::fill`]; [`Error::Short`] if not all bytes were taken.
+    pub fn finish(mut self) -> Result<(), Error> {
+        if self.frame > 0 || self.due > 0 {
+            return Err(Error::Short { missing: self.due.saturating_add(u64::from(self.frame)) });
+        }
+        let head = Head::read(&mut self.link, self.id)?;
+        match (head.kind, head.len) {
+            (END, 0) => Ok(()),
+            (END, found) => Err(Error::Length { kind: END, found }),
+            (DATA, found) => Err(Error::Excess { remaining: 0, found }),
+            _ => Err(not_due(&mut self.link, head)),
+        }
+    }
+
+    fn next_frame(&mut self) -> Result<(), Error> {
+        let head = Head::read(&mut self.link, self.id)?;
+        match head.kind {
+            DATA if head.len == 0 || head.len > limits::FRAME => {
+                Err(Error::Length { kind: DATA, found: head.len })
+            }
+            DATA => match self.due.checked_sub(u64::from(head.len)) {
+                Some(due) => {
+                    (self.due, self.frame) = (due, head.len);
+                    Ok(())
+                }
+                None => Err(Error::Excess { remaining: self.due, found: head.len }),
+            },
+            END => Err(Error::Short { missing: self.due }),
+            _ => Err(not_due(&mut self.link, head)),
+        }
+    }
+}
+
+/// A frame that is not the one due: the child's report of a failure, or a lie.
+fn not_due(link: &mut impl Read, head: Head) -> Error {
+    if head.kind != FAILED {
+        return Error::Kind { found: head.kind };
+    }
+    read_failure(link, head).unwrap_or_else(|error| error)
+}
+
+fn read_failure(link: &mut impl Read, head: Head) -> Result<Error, Error> {
+    let len = usize::try_from(head.len).unwrap_or(usize::MAX);
+    if len == 0 || len > limits::FAILURE_TEXT {
+        return Err(Error::Length { kind: head.kind, found: head.len });
+    }
+    let mut payload = vec![0; len];
+    link.read_exact(&mut payload)?;
+    let (code, text) = payload.split_first().ok_or(Error::Report)?;
+    let failure = Failure::from_code(*code).ok_or(Error::Report)?;
+    let text = String::from_utf8(text.to_vec()).map_err(|_text| Error::Report)?;
+    Ok(Error::Failed { failure, text })
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    id: u32,
+    kind: u8,
+    len: u32,
+}
+
+impl Head {
+    fn bytes(self) -> [u8; HEAD] {
+        let [a, b, c, d] = self.id.to_le_bytes();
+        let [w, x, y, z] = self.len.to_le_bytes();
+        [a, b, c, d, self.kind, w, x, y, z]
+    }
+
+    fn from_bytes(bytes: [u8; HEAD]) -> Self {
+        let [a, b, c, d, kind, w, x, y, z] = bytes;
+        Self { id: u32::from_le_bytes([a, b, c, d]), kind, len: u32::from_le_bytes([w, x, y, z]) }
+    }
+
+    fn read(link: &mut impl Read, expected: u32) -> Result<Self, Error> {
+        let mut bytes = [0; HEAD];
+        link.read_exact(&mut bytes)?;
+        let head = Self::from_bytes(bytes);
+        if head.id == expected { Ok(head) } else { Err(Error::Id { expected, found: head.id }) }
+    }
+}
+
+fn send(link: &mut impl Write, id: u32, kind: u8, payload: &[u8]) -> io::Result<()> {
+    let len = u32::try_from(payload.len()).ok().filter(|len| *len <= limits::FRAME);
+    let len = len.ok_or(io::ErrorKind::FileTooLarge)?;
+    link.write_all(&Head { id, kind, len }.bytes())?;
+    link.write_all(payload)
+}
+
+/// Sends a request.
+pub(super) fn send_request(link: &mut impl Write, id: u32, request: &Request) -> io::Result<()> {
+    match request {
+        Request::Open(open) => send(link, id, OPEN, &serde_json::to_vec(open)?),
+        Request::Read { offset, len } => {
+            send(link, id, READ, &[offset.to_le_bytes(), len.to_le_bytes()].concat())
+        }
+    }
+}
+
+/// Takes the next request; `None` when the parent is gone.
+pub(super) fn read_request(link: &mut impl Read) -> io::Result<Option<(u32, Request)>> {
+    let mut bytes = [0; HEAD];
+    match link.read_exact(&mut bytes) {
+        Ok(()) => (),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let head = Head::from_bytes(bytes);
+    if head.len > limits::FRAME {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut payload = vec![0; usize::try_from(head.len).unwrap_or(0)];
+    link.read_exact(&mut payload)?;
+    let wire = Wire::new(&payload);
+    let request = match (head.kind, wire.u64_le(0), wire.u64_le(8)) {
+        (OPEN, _, _) => Request::Open(Box::new(serde_json::from_slice(&payload)?)),
+        (READ, Some(offset), Some(len)) if payload.len() == 16 => Request::Read { offset, len },
+        _ => return Err(io::ErrorKind::InvalidData.into()),
+    };
+    Ok(Some((head.id, request)))
+}
+
+/// Answers an open request.
+pub(super) fn send_opened(link: &mut impl Write, id: u32, opened: Opened) -> io::Result<()> {
+    let payload = [&opened.len.to_le_bytes()[..], &[u8::from(opened.validator)]].concat();
+    send(link, id, OPENED, &payload)
+}
+
+/// Sends bytes of an answer; nothing for an empty slice.
+pub(super) fn send_data(link: &mut impl Write, id: u32, bytes: &[u8]) -> io::Result<()> {
+    let frame = usize::try_from(limits::FRAME).unwrap_or(usize::MAX);
+    bytes.chunks(frame).try_for_each(|part| send(link, id, DATA, part))
+}
+
+/// Marks an answer as complete.
+pub(super) fn send_end(link: &mut impl Write, id: u32) -> io::Result<()> {
+    send(link, id, END, &[])
+}
+
+/// Reports a failure, its text cut to the limit.
+pub(super) fn send_failed(
+    link: &mut impl Write,
+    id: u32,
+    failure: Failure,
+    text: &str,
+) -> io::Result<()> {
+    let end = text.floor_char_boundary(limits::FAILURE_TEXT.saturating_sub(1));
+    let text = text.get(..end).unwrap_or_default();
+    send(link, id, FAILED, &[&[failure.code()], text.as_bytes()].concat())
+}
+
+/// The range of a read request.
+pub(super) fn range(offset: u64, len: u64) -> io::Result<ByteRange> {
+    ByteRange::new(offset, len).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: u32 = 7;
+
+    fn frame(id: u32, kind: u8, payload: &[u8]) -> Vec<u8> {
+        let head = Head { id, kind, len: payload.len() as u32 };
+        [&head.bytes()[..], payload].concat()
+    }
+
+    fn head_only(kind: u8, len: u32) -> Vec<u8> {
+        Head { id: ID, kind, len }.bytes().to_vec()
+    }
+
+    /// Takes an answer of `len` bytes in chunks of three.
+    fn body(stream: &[u8], len: usize) -> Result<Vec<u8>, Error> {
+        let mut body = Body::new(stream, ID, len as u64);
+        let mut bytes = vec![0; len];
+        bytes.chunks_mut(3).try_for_each(|chunk| body.fill(chunk))?;
+        body.finish()?;
+        Ok(bytes)
+    }
+
+    /// Debug text, because errors with a source can't be compared.
+    fn same(found: Result<impl std::fmt::Debug, Error>, expected: &Error) -> bool {
+        format!("{:?}", found.unwrap_err()) == format!("{expected:?}")
+    }
+
+    #[test]
+    fn answers_arrive_whole_however_they_are_cut() {
+        let data = |bytes: &[u8]| frame(ID, DATA, bytes);
+        let end = frame(ID, END, b"");
+        for frames in [
+            vec![data(b"01234567")],
+            vec![data(b"0"), data(b"1234"), data(b"567")],
+            b"01234567".chunks(1).map(data).collect(),
+        ] {
+            let stream = [frames.concat(), end.clone()].concat();
+            assert_eq!(body(&stream, 8).unwrap(), b"01234567");
+        }
+    }
+
+    #[test]
+    fn refuses_each_way_a_child_can_lie_about_data() {
+        let good = frame(ID, DATA, b"01234567");
+        let end = frame(ID, END, b"");
+        let over = limits::FRAME + 1;
+        let cases: Vec<(&str, Vec<u8>, Error)> = vec![
+            ("nothing", vec![], Error::Closed),
+            ("half a head", good[..5].to_vec(), Error::Closed),
+            ("half a frame", good[..12].to_vec(), Error::Closed),
+            ("no end", good.clone(), Error::Closed),
+            ("empty frame", frame(ID, DATA, b""), Error::Length { kind: DATA, found: 0 }),
+            ("too long", head_only(DATA, over), Error::Length { kind: DATA, found: over }),
+            ("too much", frame(ID, DATA, b"012345678"), Error::Excess { remaining: 8, found: 9 }),
+            (
+                "too much, later",
+                [good.clone(), frame(ID, DATA, b"8"), end.clone()].concat(),
+                Error::Excess { remaining: 0, found: 1 },
+            ),
+            (
+                "early end",
+                [frame(ID, DATA, b"0123456"), end.clone()].concat(),
+                Error::Short { missing: 1 },
+            ),
+            (
+                "end with payload",
+                [good.clone(), frame(ID, END, b"x")].concat(),
+                Error::Length { kind: END, found: 1 },
+            ),
+            (
+                "an older answer",
+                frame(ID - 1, DATA, b"01234567"),
+                Error::Id { expected: ID, found: ID - 1 },
+            ),
+            (
+                "an end of another answer",
+                [good.clone(), frame(ID + 1, END, b"")].concat(),
+                Error::Id { expected: ID, found: ID + 1 },
+            ),
+            ("not due", frame(ID, OPENED, &[1; 9]), Error::Kind { found: OPENED }),
+            ("unknown", frame(ID, 0, b""), Error::Kind { found: 0 }),
+            (
+                "garbage",
+                b"HTTP/1.1 200 OK\r\n\r\n".to_vec(),
+                Error::Id { expected: ID, found: u32::from_le_bytes(*b"HTTP") },
+            ),
+        ];
+        for (name, stream, expected) in cases {
+            assert!(same(body(&stream, 8), &expected), "{name}: {:?}", body(&stream, 8));
+        }
+        assert_eq!(body(&[good, end].concat(), 8).unwrap(), b"01234567");
+    }
+
+    #[test]
+    fn an_answer_left_early_is_not_finished() {
+        let stream = [frame(ID, DATA, b"01234567"), frame(ID, END, b"")].concat();
+        let mut taken = Body::new(&stream[..], ID, 8);
+        taken.fill(&mut [0; 3]).unwrap();
+        assert!(matches!(taken.finish(), Err(Error::Short { missing: 5 })));
+        let mut asked_too_much = Body::new(&stream[..], ID, 8);
+        assert!(matches!(asked_too_much.fill(&mut [0; 9]), Err(Error::Short { missing: 0 })));
+    }
+
+    #[test]
+    fn refuses_each_way_a_child_can_lie_about_a_length() {
+        let opened =
+            |len: u64, flag: u8| frame(ID, OPENED, &[&len.to_le_bytes()[..], &[flag]].concat());
+        let cases: Vec<(Vec<u8>, Error)> = vec![
+            (vec![], Error::Closed),
+            (opened(0, 0), Error::Report),
+            (opened(512, 2), Error::Report),
+            (frame(ID, OPENED, &[1; 8]), Error::Length { kind: OPENED, found: 8 }),
+            (head_only(OPENED, u32::MAX), Error::Length { kind: OPENED, found: u32::MAX }),
+            (frame(ID, DATA, &[1; 9]), Error::Kind { found: DATA }),
+            (frame(0, OPENED, &[1; 9]), Error::Id { expected: ID, found: 0 }),
+        ];
+        for (stream, expected) in cases {
+            let found = read_opened(&mut &stream[..], ID);
+            assert!(same(found, &expected), "{expected:?}");
+        }
+        let found = read_opened(&mut &opened(512, 1)[..], ID).unwrap();
+        assert_eq!(found, Opened { len: 512, validator: true });
+    }
+
+    #[test]
+    fn failure_reports_are_bounded_text_of_a_known_kind() {
+        let at_limit = [vec![Failure::Tls.code()], vec![b'x'; limits::FAILURE_TEXT - 1]].concat();
+        let over = [&at_limit[..], b"x"].concat();
+        let cases: Vec<(Vec<u8>, Error)> = vec![
+            (
+                frame(ID, FAILED, &at_limit),
+                Error::Failed { failure: Failure::Tls, text: "x".repeat(limits::FAILURE_TEXT - 1) },
+            ),
+            (frame(ID, FAILED, &over), Error::Length { kind: FAILED, found: over.len() as u32 }),
+            (frame(ID, FAILED, b""), Error::Length { kind: FAILED, found: 0 }),
+            (frame(ID, FAILED, &[200, b'x']), Error::Report),
+            (frame(ID, FAILED, &[0, 0xff]), Error::Report),
+            (frame(ID, FAILED, &[0, b'x'])[..10].to_vec(), Error::Closed),
+        ];
+        for (stream, expected) in cases {
+            assert!(same(body(&stream, 8), &expected), "{expected:?}");
+            assert!(same(read_opened(&mut &stream[..], ID), &expected), "{expected:?}");
+        }
+    }
+
+    #[test]
+    fn what_one_side_sends_the_other_reads() {
+        for failure in Failure::ALL {
+            let mut stream = Vec::new();
+            send_failed(&mut stream, ID, failure, &"\u{e9}".repeat(limits::FAILURE_TEXT)).unwrap();
+            let found = read_opened(&mut &stream[..], ID);
+            assert!(matches!(found, Err(Error::Failed { failure: it, .. }) if it == failure));
+        }
+        let mut stream = Vec::new();
+        send_request(&mut stream, ID, &Request::Read { offset: 512, len: 9 }).unwrap();
+        let (id, request) = read_request(&mut &stream[..]).unwrap().unwrap();
+        assert_eq!(id, ID);
+        assert!(matches!(request, Request::Read { offset: 512, len: 9 }));
+        assert!(read_request(&mut &b""[..]).unwrap().is_none());
+        assert!(read_request(&mut &stream[..12]).is_err());
+    }
+}

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! The only way bytes enter the program.
+//!
+//! **In:** a file of this machine, or a URL whose server an attacker may own. **Out:** a
+//! [`Source`]: its length and mode are known and its reads are bounded; every byte is a claim,
+//! HTTPS or not. **Refuses:** what is empty or over the size limit, servers that answer another
+//! question than was asked, and a network child that does not keep to the protocol of [`link`].
+//!
+//! The network lives in a child process ([`CHILD_SUBCOMMAND`]); it can lie about bytes, as any
+//! mirror can, and nothing else.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use crate::escape::escape;
+use crate::limits;
+use crate::units::ByteRange;
+use crate::wire;
+
+mod answer;
+mod child;
+mod error;
+mod http;
+pub mod link;
+mod pace;
+mod url;
+
+pub use child::{CHILD_SUBCOMMAND, run_child};
+pub use error::Error;
+pub use link::Failure;
+pub use pace::Pace;
+pub use url::{Scheme, SourceUrl, UrlError};
+
+use child::Child;
+
+/// How bytes may travel: the machine's own configuration, never a server's.
+#[derive(Clone, Debug)]
+pub struct Transport {
+    /// PEM bundle with the only roots that TLS servers are checked against. Without it no `https`
+    /// URL is opened.
+    pub tls_roots: Option<PathBuf>,
+    /// Largest image, bytes; [`limits::IMAGE`] holds in any case.
+    pub size_max: u64,
+    /// Timeouts, rates and retries.
+    pub pace: Pace,
+    /// The program that becomes the network child: one whose `main` calls [`run_child`] when its
+    /// first argument is [`CHILD_SUBCOMMAND`].
+    pub child: PathBuf,
+}
+
+impl Default for Transport {
+    /// This very program as the child, no TLS roots.
+    fn default() -> Self {
+        Self {
+            tls_roots: None,
+            size_max: limits::IMAGE,
+            pace: Pace::default(),
+            child: PathBuf::from("/proc/self/exe"),
+        }
+    }
+}
+
+/// How a source is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// A file of this machine.
+    File,
+    /// Byte ranges of a URL.
+    Ranged,
+}
+
+impl Mode {
+    /// Lower-case name, as in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Ranged => "ranged",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Something that bytes can be read from. Its length is known; every byte is a claim.
+///
+/// Read each byte at most once and keep what was judged: a server may give other bytes the second
+/// time. After any error but [`Error::Limit`] and [`Error::Range`] the source has ended and says
+/// [`Error::Ended`] from then on; nothing is retried on it behind the caller's back.
+///
+/// The network child dies with the *thread* that opened the source, so that thread has to live as
+/// long as the source is read.
+#[derive(Debug)]
+#[must_use]
+pub struct Source {
+    name: String,
+    len: u64,
+    mode: Mode,
+    has_validator: bool,
+    bytes: Bytes,
+}
+
+#[derive(Debug)]
+enum Bytes {
+    Ended,
+    File(File),
+    Remote(Child),
+}
+
+impl Source {
+    /// Opens a regular file or a block device of this machine.
+    ///
+    /// # Errors
+    /// [`Error::File`], [`Error::FileKind`], [`Error::Empty`] or [`Error::TooLarge`].
+    pub fn open_file(path: &Path) -> Result<Self, Error> {
+        let name = escape(&path.to_string_lossy());
+        let fail = |source| Error::File { name: name.clone(), source };
+        let flags = nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY;
+        let mut file = File::options().read(true).custom_flags(flags).open(path).map_err(fail)?;
+        let kind = file.metadata().map_err(fail)?.file_type();
+        if !kind.is_file() && !kind.is_block_device() {
+            return Err(Error::FileKind { name });
+        }
+        let len = file.seek(SeekFrom::End(0)).map_err(fail)?;
+        let (mode, bytes) = (Mode::File, Bytes::File(file));
+        Self { name, len, mode, has_validator: true, bytes }.within(limits::IMAGE)
+    }
+
+    /// Opens a URL through a network child and learns its length from the first bytes.
+    /// A `file` URL is opened as [`Self::open_file`] does.
+    ///
+    /// # Errors
+    /// The configuration ([`Error::NoTlsRoots`], [`Error::TlsRoots`]), the system
+    /// ([`Error::Child`]), the server ([`Error::Server`]) or a child that lies ([`Error::Link`]).
+    pub fn open_url(url: &SourceUrl, transport: &Transport) -> Result<Self, Error> {
+        if let Some(path) = url.file_path() {
+            return Self::open_file(path);
+        }
+        let name = url.to_string();
+        let tls_roots = match &transport.tls_roots {
+            Some(path) => tls_roots(path)?,
+            None if url.scheme() == Scheme::Https => return Err(Error::NoTlsRoots { name }),
+            None => String::new(),
+        };
+        let size_max = transport.size_max.min(limits::IMAGE);
+        let open = link::Open {
+            url: url.as_str().to_owned(),
+            tls_roots,
+            size_max,
+            pace: transport.pace.clone(),
+        };
+        let mut child = Child::start(&transport.child, transport.pace.clone())
+            .map_err(|source| Error::Child { source })?;
+        let opened = child.open(open).map_err(|error| Error::from_link(&name, error))?;
+        let has_validator = opened.validator;
+        let (mode, bytes) = (Mode::Ranged, Bytes::Remote(child));
+        Self { name, len: opened.len, mode, has_validator, bytes }.within(size_max)
+    }
+
+    /// Length, bytes: at least 1.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a source is never empty")]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// How it is read.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Whether a change of the source while it is read would be noticed before the bytes are
+    /// checked against anything.
+    #[must_use]
+    pub fn has_validator(&self) -> bool {
+        self.has_validator
+    }
+
+    /// Path or URL, escaped, without the query.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Reads a range of at most `limit` bytes into memory.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] before anything is allocated; [`Error::Range`]; else as
+    /// [`Self::open_url`].
+    pub fn read(&mut self, range: ByteRange, limit: u64) -> Result<Vec<u8>, Error> {
+        let len = usize::try_from(range.len()).ok().filter(|_| range.len() <= limit);
+        let Some(len) = len else {
+            return Err(Error::Limit { name: self.name.clone(), range, limit });
+        };
+        self.inside(range)?;
+        let mut bytes = vec![0; len];
+        self.read_into(range, &mut bytes, |_, _| Ok::<_, Error>(()))?;
+        Ok(bytes)
+    }
+
+    /// Reads a range through `chunk`, the caller's own memory: fills it, the last time perhaps
+    /// only its beginning, and hands each filling to `sink` with its offset in the source. While
+    /// `sink` works, the child goes on receiving.
+    ///
+    /// # Errors
+    /// As [`Self::read`], or what `sink` says, which ends the source.
+    pub fn read_into<E: From<Error>>(
+        &mut self,
+        range: ByteRange,
+        chunk: &mut [u8],
+        sink: impl FnMut(u64, &mut [u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.inside(range)?;
+        let (name, bytes) = (self.name.as_str(), &mut self.bytes);
+        let result = match bytes {
+            Bytes::Ended => Err(Error::Ended { name: name.to_owned() }.into()),
+            Bytes::File(file) => fill_each(range, chunk, sink, |offset, part| {
+                file.read_exact_at(part, offset)
+                    .map_err(|source| Error::File { name: name.to_owned(), source })
+            }),
+            Bytes::Remote(child) => {
+                let fail = |error| Error::from_link(name, error);
+                child.read(range).map_err(|error| fail(error).into()).and_then(|mut body| {
+                    fill_each(range, chunk, sink, |_, part| body.fill(part).map_err(fail))?;
+                    body.finish().map_err(|error| fail(error).into())
+                })
+            }
+        };
+        if result.is_err() {
+            self.bytes = Bytes::Ended;
+        }
+        result
+    }
+
+    fn inside(&self, range: ByteRange) -> Result<(), Error> {
+        if range.end() <= self.len {
+            return Ok(());
+        }
+        Err(Error::Range { name: self.name.clone(), range, len: self.len })
+    }
+
+    fn within(self, limit: u64) -> Result<Self, Error> {
+        match self.len {
+            0 => Err(Error::Empty { name: self.name }),
+            len if len > limit => Err(Error::TooLarge { name: self.name, len, limit }),
+            _ => Ok(self),
+        }
+    }
+}
+
+/// Fills `chunk` again and again until `range` is read.
+fn fill_each<E: From<Error>>(
+    range: ByteRange,
+    chunk: &mut [u8],
+    mut sink: impl FnMut(u64, &mut [u8]) -> Result<(), E>,
+    mut fill: impl FnMut(u64, &mut [u8]) -> Result<(), Error>,
+) -> Result<(), E> {
+    let mut offset = range.offset();
+    while offset < range.end() {
+        let left = range.end().saturating_sub(offset);
+        let len = usize::try_from(left).unwrap_or(usize::MAX).min(chunk.len());
+        let part = chunk.get_mut(..len).filter(|part| !part.is_empty());
+        let part = part.ok_or(Error::NoBuffer)?;
+        fill(offset, part)?;
+        sink(offset, part)?;
+        offset = offset.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
+    }
+    Ok(())
+}
+
+/// The text of a PEM bundle that holds at least one certificate.
+fn tls_roots(path: &Path) -> Result<String, Error> {
+    let name = escape(&path.to_string_lossy());
+    let fail = |source| Error::TlsRoots { name: name.clone(), source };
+    let bytes = wire::read_file_bounded(path, limits::TLS_ROOTS).map_err(fail)?;
+    let text = String::from_utf8(bytes).map_err(|error| fail(io::Error::other(error)))?;
+    let mut certificates = CertificateDer::pem_slice_iter(text.as_bytes());
+    match certificates.next() {
+        Some(Ok(_)) => (),
+        Some(Err(error)) => return Err(fail(io::Error::other(error))),
+        None => return Err(fail(io::Error::other("no certificate in it"))),
+    }
+    Ok(text)
+}

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! URLs that an image may come from.
+//!
+//! **In:** text from a kernel command line, a firmware variable, a policy file, a redirect.
+//! **Out:** a [`SourceUrl`] that keeps the text byte for byte. **Refuses:** schemes other than
+//! `http`, `https` (and `file` where the caller permits it), user names, fragments, everything
+//! that is not printable ASCII, hosts and ports that a parser could read in two ways.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+
+use crate::escape::escape;
+use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
+use crate::limits;
+
+/// How the bytes travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// A file of this machine.
+    File,
+    /// HTTP in the clear: fine for images that authenticate themselves.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+/// A URL within the rules above. Shown without its query, which may hold a secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SourceUrl {
+    text: String,
+    scheme: Scheme,
+}
+
+impl SourceUrl {
+    /// Takes an `http` or `https` URL.
+    ///
+    /// # Errors
+    /// [`UrlError`] names the first rule that is broken.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        let url = Self::parse_or_file(text)?;
+        if url.scheme == Scheme::File {
+            return Err(UrlError::Scheme);
+        }
+        Ok(url)
+    }
+
+    /// Takes an `http`, `https` or `file` URL. Only for text that the machine's owner wrote.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_or_file(text: &str) -> Result<Self, UrlError> {
+        if text.len() > limits::URL {
+            return Err(UrlError::Length { found: text.len() });
+        }
+        if let Some(found) =
+            text.chars().find(|c| !c.is_ascii_graphic() || r#"\"<>^`{|}"#.contains(*c))
+        {
+            return Err(UrlError::Character { found });
+        }
+        let (scheme, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
+        if rest.contains('#') {
+            return Err(UrlError::Fragment);
+        }
+        let scheme = match scheme.to_ascii_lowercase().as_str() {
+            "http" => Scheme::Http,
+            "https" => Scheme::Https,
+            "file" => Scheme::File,
+            _ => return Err(UrlError::Scheme),
+        };
+        match scheme {
+            Scheme::File => file_path(rest)?,
+            Scheme::Http | Scheme::Https => authority(rest)?,
+        }
+        Ok(Self { text: text.to_owned(), scheme })
+    }
+
+    /// The scheme.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// The text as given, byte for byte. It may hold a secret: not for logs.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The last path component that is not empty, without the query, as systemd 262 derives a
+    /// name from a URL (import-util.c); `None` where the URL has no path.
+    #[must_use]
+    pub fn file_name(&self) -> Option<&str> {
+        let (_, rest) = self.unqueried().split_once("://")?;
+        let (_, path) = rest.split_once('/')?;
+        path.rsplit('/').find(|it| !it.is_empty())
+    }
+
+    /// The file that a `file` URL names.
+    #[must_use]
+    pub fn file_path(&self) -> Option<&Path> {
+        let (_, path) = self.text.split_once("://")?;
+        (self.scheme == Scheme::File).then(|| Path::new(path))
+    }
+
+    fn unqueried(&self) -> &str {
+        self.text.split_once('?').map_or(&self.text, |(before, _)| before)
+    }
+}
+
+impl fmt::Display for SourceUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&escape(self.unqueried()))?;
+        if self.text.contains('?') { f.write_str("?[...]") } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for SourceUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SourceUrl({self})")
+    }
+}
+
+/// An absolute path with nothing that would have to be decoded.
+fn file_path(rest: &str) -> Result<(), UrlError> {
+    let fine = rest.starts_with('/') && rest.len() > 1 && !rest.contains(['%', '?']);
+    if fine { Ok(()) } else { Err(UrlError::FilePath) }
+}
+
+fn authority(rest: &str) -> Result<(), UrlError> {
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return Err(UrlError::UserInfo);
+    }
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (address, port) = rest.split_once(']').ok_or(UrlError::Host)?;
+            address.parse::<Ipv6Addr>().map_err(|_address| UrlError::Host)?;
+            (None, port)
+        }
+        None => match authority.find(':') {
+            Some(colon) => {
+                let (host, port) = authority.split_at(colon);
+                (Some(host), port)
+            }
+            None => (Some(authority), ""),
+        },
+    };
+    if host.is_some_and(|host| !is_host(host)) {
+        return Err(UrlError::Host);
+    }
+    match port.strip_prefix(':') {
+        None if port.is_empty() => Ok(()),
+        Some(digits) if is_port(digits) => Ok(()),
+        None | Some(_) => Err(UrlError::Port),
+    }
+}
+
+/// A DNS name, or an IPv4 address in the one spelling that nobody reads as another.
+fn is_host(host: &str) -> bool {
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let labels_fine = name.len() <= 253
+        && name.split('.').all(|label| {
+            (1..=63).contains(&label.len())
+                && !label.starts_with('-')
+                && label.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-' || it == b'_')
+        });
+    // URL parsers take a host whose last label is a number for an address: "1", "0x7f.1".
+    let numeric = name.rsplit('.').next().is_some_and(|last| {
+        last.starts_with("0x")
+            || last.starts_with("0X")
+            || last.bytes().all(|it| it.is_ascii_digit())
+    });
+    labels_fine && (!numeric || host.parse::<Ipv4Addr>().is_ok())
+}
+
+fn is_port(digits: &str) -> bool {
+    digits.len() <= 5
+        && digits.bytes().all(|it| it.is_ascii_digit())
+        && digits.parse::<u16>().is_ok_and(|port| port != 0)
+}
+
+/// Why a URL will not be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UrlError {
+    /// Only printable ASCII without the characters that RFC 3986 leaves out.
+    #[error("the URL contains the character {}", found.escape_unicode())]
+    Character {
+        /// The first one.
+        found: char,
+    },
+    /// `file:` URLs name an absolute path, spelled without escapes.
+    #[error("a file URL names an absolute path without \"%\" and \"?\"")]
+    FilePath,
+    /// A fragment never reaches a server.
+    #[error("the URL has a fragment")]
+    Fragment,
+    /// No host, or one that parsers disagree about.
+    #[error("the URL has no well-formed host")]
+    Host,
+    /// Longer than [`limits::URL`].
+    #[error("the URL has {found} bytes, the limit is {}", limits::URL)]
+    Length {
+        /// Its length.
+        found: usize,
+    },
+    /// Not 1 to 65535 in decimal digits.
+    #[error("the URL has no well-formed port")]
+    Port,
+    /// Not a scheme that is permitted here.
+    #[error("the URL does not start with http:// or https://")]
+    Scheme,
+    /// A user name or a password.
+    #[error("the URL has a user name")]
+    UserInfo,
+}
+
+impl Refusal for UrlError {
+    fn class(&self) -> Class {
+        Class::Url
+    }
+
+    fn finding(&self) -> Finding {
+        Finding {
+            id: "source-url",
+            stage: Stage::Source,
+            outcome: Outcome::Failed,
+            subject: "URL".to_owned(),
+            expected: "http:// or https://, a host, printable ASCII, no user name, no fragment"
+                .to_owned(),
+            found: self.to_string(),
+            required_by: Origin::Rule("URLs that are read the same way everywhere"),
+            advice: "correct the URL".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_what_is_read_the_same_way_everywhere() {
+        let cases = [
+            ("http://h", Scheme::Http, None),
+            ("http://h/", Scheme::Http, None),
+            ("HTTPS://Example.org:443/a/image.raw", Scheme::Https, Some("image.raw")),
+            ("http://h/a//b//", Scheme::Http, Some("b")),
+            ("http://h/a?x=/y", Scheme::Http, Some("a")),
+            ("http://h?x=/y", Scheme::Http, None),
+            ("http://h/a%2fb", Scheme::Http, Some("a%2fb")),
+            ("http://127.0.0.1:65535/i", Scheme::Http, Some("i")),
+            ("http://[::1]/i", Scheme::Http, Some("i")),
+            ("http://[fe80::1]:8080/i", Scheme::Http, Some("i")),
+            ("http://h./a@b", Scheme::Http, Some("a@b")),
+        ];
+        for (text, scheme, name) in cases {
+            let url = SourceUrl::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!((url.as_str(), url.scheme(), url.file_name()), (text, scheme, name));
+        }
+    }
+
+    #[test]
+    fn refuses_each_broken_rule_by_name() {
+        let character = |found| UrlError::Character { found };
+        let cases = [
+            ("", UrlError::Scheme),
+            ("http:/h", UrlError::Scheme),
+            ("http:h", UrlError::Scheme),
+            ("//h/a", UrlError::Scheme),
+            ("ftp://h/a", UrlError::Scheme),
+            ("data:,x", UrlError::Scheme),
+            ("unix:///run/x", UrlError::Scheme),
+            ("file:///run/x", UrlError::Scheme),
+            ("http:///h", UrlError::Host),
+            ("http://", UrlError::Host),
+            ("http://?q", UrlError::Host),
+            ("http://:80/", UrlError::Host),
+            ("http://a..b/", UrlError::Host),
+            ("http://-a/", UrlError::Host),
+            ("http://a%41/", UrlError::Host),
+            ("http://1/", UrlError::Host),
+            ("http://0x7f.1/", UrlError::Host),
+            ("http://127.1/", UrlError::Host),
+            ("http://010.0.0.1/", UrlError::Host),
+            ("http://127.0.0.1./", UrlError::Host),
+            ("http://[::1/", UrlError::Host),
+            ("http://[fe80::1%25eth0]/", UrlError::Host),
+            ("http://h:0/", UrlError::Port),
+            ("http://h:65536/", UrlError::Port),
+            ("http://h:/", UrlError::Port),
+            ("http://h:+80/", UrlError::Port),
+            ("http://h:8:0/", UrlError::Port),
+            ("http://[::1]80/", UrlError::Port),
+            ("http://good@evil/a", UrlError::UserInfo),
+            ("http://a:b@evil/a", UrlError::UserInfo),
+            ("http://h/#x", UrlError::Fragment),
+            ("http://h/a b", character(' ')),
+            ("http://h\\evil/a", character('\\')),
+            ("http://h/a\tb", character('\t')),
+            ("http://h/a\r\nHost: evil", character('\r')),
+            ("http://h/a\0", character('\0')),
+            ("http://h/\x7f", character('\x7f')),
+            ("http://h/\"", character('"')),
+            ("http://\u{430}pple.com/", character('\u{430}')),
+        ];
+        for (text, error) in cases {
+            assert_eq!(SourceUrl::parse(text), Err(error), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn length_is_limited() {
+        let at_limit = format!("http://h/{}", "a".repeat(limits::URL - 9));
+        assert!(SourceUrl::parse(&at_limit).is_ok());
+        let over = at_limit + "a";
+        assert_eq!(SourceUrl::parse(&over), Err(UrlError::Length { found: limits::URL + 1 }));
+    }
+
+    #[test]
+    fn file_urls_only_where_permitted() {
+        let url = SourceUrl::parse_or_file("file:///run/image.raw").unwrap();
+        assert_eq!(url.file_path(), Some(Path::new("/run/image.raw")));
+        assert_eq!(url.file_name(), Some("image.raw"));
+        for text in ["file://host/x", "file://", "file:///", "file:///a%20b", "file:///a?b"] {
+            assert_eq!(SourceUrl::parse_or_file(text), Err(UrlError::FilePath), "{text}");
+        }
+        assert_eq!(SourceUrl::parse_or_file("http://h/a").unwrap().file_path(), None);
+    }
+
+    #[test]
+    fn queries_are_never_shown() {
+        let url = SourceUrl::parse("https://h/image.raw?token=secret").unwrap();
+        assert_eq!(url.to_string(), "https://h/image.raw?[...]");
+        assert!(!format!("{url:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,3 @@
+#!/bin/sh
+# A network child that dies at once.
+exit 0

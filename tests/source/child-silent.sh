@@ -1,0 +1,3 @@
+#!/bin/sh
+# A network child that never answers.
+exec sleep 30
