@@ -8,13 +8,14 @@
 //! The test support is itself held to published vectors and to real images.
 
 use data_encoding::HEXLOWER;
+use openssl::asn1::Asn1Time;
 use openssl::pkcs7::{Pkcs7, Pkcs7Flags};
-use openssl::pkey::Id;
+use openssl::sign::Verifier;
 use openssl::stack::Stack;
 use veriroot_test_support::ddi::{Arch, Ddi, Image, Volume, type_guid};
 use veriroot_test_support::erofs::{self, Erofs};
-use veriroot_test_support::gpt::Gpt;
-use veriroot_test_support::keys::{self, Algorithm, Spec};
+use veriroot_test_support::gpt::{Gpt, Header};
+use veriroot_test_support::keys::{self, Algorithm, Spec, Usage, Validity};
 use veriroot_test_support::sign::{self, Cms};
 use veriroot_test_support::{fixture, noise, verity};
 
@@ -139,8 +140,67 @@ fn every_kind_of_signature_verifies() {
         }
     }
     let ed25519 = Spec::new("kind", Algorithm::Ed25519).signer();
-    assert_eq!(ed25519.key.id(), Id::ED25519);
-    assert!(Cms::detached(&ed25519, b"content").build().len() > 64);
+    let cms = Cms::detached(&ed25519, b"content").build();
+    let value = cms.last_chunk::<64>().unwrap();
+    let mut verifier = Verifier::new_without_digest(&ed25519.key).unwrap();
+    assert!(verifier.verify_oneshot(value, b"content").unwrap(), "OpenSSL 3.0 has no CMS for it");
+}
+
+#[test]
+fn wrong_signatures_are_wrong_in_the_way_they_say() {
+    use sign::Attributes;
+    let right = || Cms::detached(&keys::trusted(), b"content");
+    let attributes = |which| right().with_signer(|it| it.attributes = which);
+    // What OpenSSL 3.0 accepts of these is what makes them worth a test.
+    let cases = [
+        (attributes(Attributes::WithCapabilities), true),
+        (attributes(Attributes::NoContentType), true),
+        (attributes(Attributes::NoMessageDigest), false),
+        (attributes(Attributes::OtherDigest), false),
+        (right().with(|it| it.trailing = vec![0]), true),
+        (right().with_signer(|it| it.digest = sign::Digest::Md5), true),
+        (right().with_signer(|it| it.digest = sign::Digest::Sha1), true),
+        (right().with_signer(|it| it.value = Some(vec![0; 256])), false),
+        (right().with_signer(|it| it.signer = keys::stranger()), false),
+        (right().with(|it| it.signers.clear()), false),
+        (right().with_signer(|it| it.named = Some(keys::stranger())), false),
+        (Cms::detached(&keys::impostor(), b"content"), false),
+        (Cms::detached(&keys::trusted(), b"Content"), false),
+    ];
+    for (cms, accepted) in cases {
+        let found = openssl_accepts(&cms.build(), &keys::trusted(), b"content");
+        assert_eq!(found, accepted, "{cms:?}");
+    }
+    let embedded = right().with(|it| it.embedded = Some(b"content".into())).build();
+    assert_eq!(embedded.windows(7).filter(|it| it == b"content").count(), 1);
+    let both = right().with(|it| it.signers.push(sign::SignerInfo::new(&keys::stranger())));
+    assert!(!openssl_accepts(&both.build(), &keys::trusted(), b"content"));
+}
+
+#[test]
+fn certificates_are_what_their_spec_says() {
+    let now = Asn1Time::days_from_now(0).unwrap();
+    let spec = |name| Spec::new(name, Algorithm::P256);
+    let expired = spec("expired").validity(Validity::Expired).signer();
+    assert!(expired.certificate.not_after() < now);
+    let future = spec("future").validity(Validity::Future).signer();
+    assert!(future.certificate.not_before() > now);
+    assert_eq!(spec("old").version_1().signer().certificate.version(), 0);
+    let text =
+        |spec: Spec| String::from_utf8(spec.signer().certificate.to_text().unwrap()).unwrap();
+    assert!(text(spec("ca").ca()).contains("CA:TRUE"));
+    assert!(text(spec("use").usage(Usage::DigitalSignature)).contains("Digital Signature"));
+    assert!(text(spec("use").usage(Usage::CertSign)).contains("Certificate Sign"));
+    assert!(text(spec("use").usage(Usage::ServerAuth)).contains("TLS Web Server"));
+    assert!(text(spec("use").usage(Usage::UnknownCritical)).contains("2.999.1: critical"));
+    let again = keys::trusted();
+    assert_eq!(again.fingerprint(), keys::trusted().fingerprint(), "made once a process");
+    let impostor = keys::impostor();
+    let serial = |it: &keys::Signer| it.certificate.serial_number().to_bn().unwrap();
+    assert_eq!(serial(&impostor), serial(&again));
+    assert_ne!(impostor.spki_fingerprint(), again.spki_fingerprint());
+    let directory = keys::anchors(&[&again, &keys::trusted_ec()]);
+    assert_eq!(directory.path().read_dir().unwrap().count(), 2);
 }
 
 fn openssl_accepts(der: &[u8], signer: &keys::Signer, content: &[u8]) -> bool {
@@ -213,6 +273,30 @@ fn mutators_change_one_thing_and_keep_the_table_sound() {
     assert_eq!(mutants[7].number("home"), 2);
     assert_eq!(mutants[7].content("home")[..10_000], other);
     assert_eq!(mutants[7].content("root"), image.content("root"));
+}
+
+#[test]
+fn tables_can_be_broken_with_and_without_right_checksums() {
+    let header_crc = |bytes: &[u8]| {
+        let mut header = bytes[512..604].to_vec();
+        header[16..20].fill(0);
+        crc32fast::hash(&header).to_le_bytes() == bytes[528..532]
+    };
+    let widen = |gpt: &mut Gpt| gpt.each_header(|header| header.entry_size = 256);
+    let fixed = Ddi::builder().build().edit_gpt(widen);
+    assert_eq!(
+        (fixed.bytes[512 + 84..][..4].to_vec(), header_crc(&fixed.bytes)),
+        (vec![0, 1, 0, 0], true)
+    );
+    let array = crc32fast::hash(&fixed.bytes[1024..1024 + 128 * 256]);
+    assert_eq!(fixed.gpt.primary.entries_crc, array, "over the bytes that the lie covers");
+    let broken = Ddi::builder().build().broken_gpt(widen);
+    assert!(!header_crc(&broken.bytes));
+    let far = |header: &mut Header| (header.entries_lba, header.entry_count) = (u64::MAX, u32::MAX);
+    let wild = Ddi::builder().build().edit_gpt(|gpt| gpt.each_header(far));
+    assert!(header_crc(&wild.bytes));
+    let cut = Ddi::builder().build().truncate(1000).edit_gpt(|gpt| gpt.primary.reserved = 1);
+    assert_eq!((cut.bytes.len(), header_crc(&cut.bytes)), (1000, true));
 }
 
 #[test]

@@ -8,7 +8,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
+use openssl::ssl::{SslConnector, SslMethod};
 use veriroot_test_support::http::{Misbehaviour, Server};
+use veriroot_test_support::keys::{self, Algorithm, Spec};
 
 /// Sends the request lines and reads until the server closes.
 fn exchange(server: &Server, request: &str) -> String {
@@ -91,6 +93,27 @@ fn connections_are_kept_alive() {
     assert_eq!(exchange(&server, request).matches("0123456789").count(), 2);
     let log = server.requests();
     assert_eq!((log[0].connection, log[1].connection), (0, 0));
+}
+
+#[test]
+fn tls_carries_the_same() {
+    let signer = Spec::new("server", Algorithm::P256).ca().address("127.0.0.1").signer();
+    let server = Server::start_tls(&signer);
+    server.serve("/file", &b"0123456789"[..]);
+    assert_eq!(server.url("/file"), format!("https://{}/file", server.address()));
+    let fetch = |anchor: &keys::Signer| {
+        let mut connector = SslConnector::builder(SslMethod::tls_client()).unwrap();
+        connector.cert_store_mut().add_cert(anchor.certificate.clone()).unwrap();
+        let stream = TcpStream::connect(server.address()).unwrap();
+        let mut tls = connector.build().connect("127.0.0.1", stream).ok()?;
+        tls.write_all(b"GET /file HTTP/1.1\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        // The server ends the connection without close_notify, as many do.
+        let _unclean = std::io::copy(&mut tls, &mut answer);
+        Some(answer)
+    };
+    assert!(fetch(&signer).unwrap().ends_with(b"0123456789"));
+    assert_eq!(fetch(&keys::stranger()), None);
 }
 
 #[test]

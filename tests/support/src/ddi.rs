@@ -6,6 +6,7 @@
 //! sound table, UUIDs from the root hash, signed by [`keys::trusted`]. **Refuses:** (panics) names
 //! that no partition type has.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -246,7 +247,7 @@ impl Builder {
             self.plan(designator, volume, &mut planned, &mut root_hashes);
         }
         for (name, content) in &self.plain {
-            planned.push((name.clone(), fresh_guid(planned.len()), content.clone()));
+            planned.push((name.clone(), fresh_guid(planned.len()), Cow::Borrowed(&content[..])));
         }
         let rank = |name: &String| self.order.iter().position(|it| it == name);
         planned.sort_by_key(|(name, ..)| rank(name).unwrap_or(usize::MAX));
@@ -268,11 +269,11 @@ impl Builder {
         Image { bytes, gpt, root_hashes }
     }
 
-    fn plan(
+    fn plan<'a>(
         &self,
         designator: &str,
-        volume: &Volume,
-        planned: &mut Vec<(String, Uuid, Vec<u8>)>,
+        volume: &'a Volume,
+        planned: &mut Vec<(String, Uuid, Cow<'a, [u8]>)>,
         root_hashes: &mut BTreeMap<String, Vec<u8>>,
     ) {
         let mut data_guid = fresh_guid(planned.len());
@@ -282,14 +283,14 @@ impl Builder {
             let hash = &made.root_hash;
             data_guid = Uuid::from_slice(&hash[..16]).unwrap();
             let hash_guid = Uuid::from_slice(&hash[hash.len() - 16..]).unwrap();
-            planned.push((format!("{designator}-verity"), hash_guid, made.hash_area));
+            planned.push((format!("{designator}-verity"), hash_guid, made.hash_area.into()));
             if let Some(make) = &volume.signature {
                 let guid = fresh_guid(planned.len());
-                planned.push((format!("{designator}-verity-sig"), guid, make(hash)));
+                planned.push((format!("{designator}-verity-sig"), guid, make(hash).into()));
             }
             root_hashes.insert(designator.into(), made.root_hash);
         }
-        planned.insert(at, (designator.into(), data_guid, volume.content.clone()));
+        planned.insert(at, (designator.into(), data_guid, Cow::Borrowed(&volume.content)));
     }
 
     fn label(&self, name: &str) -> String {

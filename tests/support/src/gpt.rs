@@ -245,6 +245,12 @@ impl Gpt {
         self.mbr[458..462].copy_from_slice(&covered.to_le_bytes());
     }
 
+    /// Changes both headers in the same way, so that they still agree.
+    pub fn each_header(&mut self, change: impl Fn(&mut Header)) {
+        change(&mut self.primary);
+        change(&mut self.backup);
+    }
+
     /// First byte of the backup: array, then header, then the end of the image.
     #[must_use]
     pub fn backup_start(&self) -> usize {

@@ -16,8 +16,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use openssl::ssl::{SslAcceptor, SslMethod};
+
 use crate::answer::Answer;
 pub use crate::answer::Misbehaviour;
+use crate::keys::Signer;
 
 /// What stands behind a path.
 #[derive(Clone, Debug)]
@@ -154,6 +157,7 @@ struct Shared {
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
+    scheme: &'static str,
     address: SocketAddr,
     shared: Arc<Shared>,
     acceptor: Option<JoinHandle<()>>,
@@ -166,12 +170,29 @@ impl Server {
     /// If it can't listen.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_on(None)
+    }
+
+    /// The same over TLS, with this certificate.
+    ///
+    /// # Panics
+    /// If it can't listen, or OpenSSL won't use the key.
+    #[must_use]
+    pub fn start_tls(signer: &Signer) -> Self {
+        let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
+        acceptor.set_private_key(&signer.key).unwrap();
+        acceptor.set_certificate(&signer.certificate).unwrap();
+        Self::start_on(Some(acceptor.build()))
+    }
+
+    fn start_on(tls: Option<SslAcceptor>) -> Self {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::<Shared>::default();
         let for_acceptor = shared.clone();
-        let acceptor = thread::spawn(move || accept(&listener, &for_acceptor));
-        Self { address, shared, acceptor: Some(acceptor) }
+        let acceptor = thread::spawn(move || accept(&listener, tls.as_ref(), &for_acceptor));
+        Self { scheme, address, shared, acceptor: Some(acceptor) }
     }
 
     /// A server with one resource.
@@ -207,7 +228,7 @@ impl Server {
     /// The URL of a path.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}://{}{path}", self.scheme, self.address)
     }
 
     /// Address and port.
@@ -252,17 +273,24 @@ impl Drop for Server {
     }
 }
 
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+fn accept(listener: &TcpListener, tls: Option<&SslAcceptor>, shared: &Arc<Shared>) {
     for (number, stream) in listener.incoming().enumerate() {
         if shared.stop.load(Ordering::SeqCst) {
             return;
         }
         let Ok(stream) = stream else { continue };
+        let _slower = stream.set_nodelay(true);
         let Ok(for_drop) = stream.try_clone() else { continue };
-        let for_thread = shared.clone();
+        let (for_thread, tls) = (shared.clone(), tls.cloned());
         let thread = thread::spawn(move || {
             // A client that goes away in the middle is what many tests are about.
-            let _gone = converse(&stream, number, &for_thread);
+            let _gone = match tls {
+                None => converse(&stream, number, &for_thread),
+                Some(tls) => match tls.accept(&stream) {
+                    Ok(tls) => converse(tls, number, &for_thread),
+                    Err(_) => Ok(()),
+                },
+            };
             let _gone_already = stream.shutdown(Shutdown::Both);
         });
         let mut state = shared.state.lock().unwrap();
@@ -271,12 +299,11 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
-fn converse(stream: &TcpStream, connection: usize, shared: &Shared) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+fn converse(stream: impl Read + Write, connection: usize, shared: &Shared) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     while let Some(request) = read_request(&mut reader, connection)? {
         let (number, answer) = shared.state.lock().unwrap().answer(request)?;
-        send(&answer, stream, number, shared)?;
+        send(&answer, reader.get_mut(), number, shared)?;
         if answer.close {
             break;
         }
@@ -284,7 +311,7 @@ fn converse(stream: &TcpStream, connection: usize, shared: &Shared) -> io::Resul
     Ok(())
 }
 
-fn send(answer: &Answer, mut out: &TcpStream, number: usize, shared: &Shared) -> io::Result<()> {
+fn send(answer: &Answer, out: &mut impl Write, number: usize, shared: &Shared) -> io::Result<()> {
     if answer.stall_after == Some(0) {
         stall(shared);
     }
@@ -328,7 +355,7 @@ fn nap(shared: &Shared, time: Duration) {
 }
 
 fn read_request(
-    reader: &mut BufReader<&TcpStream>,
+    reader: &mut BufReader<impl Read>,
     connection: usize,
 ) -> io::Result<Option<Request>> {
     let mut lines = Vec::new();

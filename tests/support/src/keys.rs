@@ -9,15 +9,17 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use openssl::asn1::Asn1Time;
-use openssl::bn::{BigNum, MsbOption};
+use openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
+use openssl::bn::{BigNum, BigNumRef, MsbOption};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
-use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
-use openssl::x509::{X509, X509Builder, X509NameBuilder};
+use openssl::x509::extension::{
+    BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
+};
+use openssl::x509::{X509, X509Builder, X509Extension, X509NameBuilder};
 
 /// Kind of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +49,8 @@ pub enum Usage {
     CertSign,
     /// No keyUsage; extended key usage serverAuth only.
     ServerAuth,
+    /// No keyUsage; a critical extension that nobody knows.
+    UnknownCritical,
 }
 
 /// When the certificate is valid.
@@ -68,6 +72,8 @@ pub struct Spec {
     usage: Usage,
     validity: Validity,
     ca: bool,
+    version_1: bool,
+    address: Option<String>,
 }
 
 impl Spec {
@@ -80,7 +86,21 @@ impl Spec {
             usage: Usage::Unstated,
             validity: Validity::Always,
             ca: false,
+            version_1: false,
+            address: None,
         }
+    }
+
+    /// X.509 version 1, which has no extensions.
+    #[must_use]
+    pub fn version_1(self) -> Self {
+        Self { version_1: true, ..self }
+    }
+
+    /// Names an IP address, as a TLS server's certificate does.
+    #[must_use]
+    pub fn address(self, address: &str) -> Self {
+        Self { address: Some(address.into()), ..self }
     }
 
     /// Sets basicConstraints CA:TRUE, as `openssl req -x509` does.
@@ -120,30 +140,32 @@ impl Spec {
 
     fn make(&self) -> Signer {
         let key = self.algorithm.generate();
-        let certificate = self.certificate(&key);
+        let mut serial = BigNum::new().unwrap();
+        serial.rand(127, MsbOption::ONE, false).unwrap();
+        let certificate = self.certificate(&key, &serial);
         Signer { key, certificate }
     }
 
-    fn certificate(&self, key: &PKey<Private>) -> X509 {
+    fn certificate(&self, key: &PKey<Private>, serial: &BigNumRef) -> X509 {
         let mut name = X509NameBuilder::new().unwrap();
         name.append_entry_by_nid(Nid::COMMONNAME, &self.name).unwrap();
         let name = name.build();
-        let mut serial = BigNum::new().unwrap();
-        serial.rand(127, MsbOption::ONE, false).unwrap();
         let (from, to) = match self.validity {
             Validity::Always => ("20000101000000Z", "21000101000000Z"),
             Validity::Expired => ("20000101000000Z", "20010101000000Z"),
             Validity::Future => ("20990101000000Z", "21000101000000Z"),
         };
         let mut builder = X509Builder::new().unwrap();
-        builder.set_version(2).unwrap();
+        builder.set_version(if self.version_1 { 0 } else { 2 }).unwrap();
         builder.set_serial_number(&serial.to_asn1_integer().unwrap()).unwrap();
         builder.set_subject_name(&name).unwrap();
         builder.set_issuer_name(&name).unwrap();
         builder.set_not_before(&Asn1Time::from_str(from).unwrap()).unwrap();
         builder.set_not_after(&Asn1Time::from_str(to).unwrap()).unwrap();
         builder.set_pubkey(key).unwrap();
-        self.extend(&mut builder);
+        if !self.version_1 {
+            self.extend(&mut builder);
+        }
         let digest = match self.algorithm {
             Algorithm::Ed25519 => MessageDigest::null(),
             _ => MessageDigest::sha256(),
@@ -157,11 +179,22 @@ impl Spec {
             let constraints = BasicConstraints::new().critical().ca().build();
             builder.append_extension(constraints.unwrap()).unwrap();
         }
+        if let Some(address) = &self.address {
+            let names = SubjectAlternativeName::new()
+                .ip(address)
+                .build(&builder.x509v3_context(None, None));
+            builder.append_extension(names.unwrap()).unwrap();
+        }
         let usage = match self.usage {
             Usage::Unstated => return,
             Usage::DigitalSignature => KeyUsage::new().critical().digital_signature().build(),
             Usage::CertSign => KeyUsage::new().critical().key_cert_sign().build(),
             Usage::ServerAuth => ExtendedKeyUsage::new().server_auth().build(),
+            Usage::UnknownCritical => {
+                let oid = Asn1Object::from_str("2.999.1").unwrap();
+                let null = Asn1OctetString::new_from_bytes(&[5, 0]).unwrap();
+                X509Extension::new_from_der(&oid, true, &null)
+            }
         };
         builder.append_extension(usage.unwrap()).unwrap();
     }
@@ -250,6 +283,16 @@ pub fn stranger() -> Arc<Signer> {
 #[must_use]
 pub fn revoked() -> Arc<Signer> {
     Spec::new("revoked signer", Algorithm::Rsa(2048)).ca().signer()
+}
+
+/// Another key whose certificate has the subject, issuer and serial number of [`trusted`].
+#[must_use]
+pub fn impostor() -> Arc<Signer> {
+    let spec = Spec::new("trusted signer", Algorithm::Rsa(2048)).ca();
+    let serial = trusted().certificate.serial_number().to_bn().unwrap();
+    let key = stranger().key.clone();
+    let certificate = spec.certificate(&key, &serial);
+    Arc::new(Signer { key, certificate })
 }
 
 /// A directory of trust anchors that holds the certificates of `signers` and nothing else.

@@ -6,6 +6,25 @@
 //! mutators that change one thing and fix every checksum they do not mean to break, so that an
 //! attack is a one-line change. **Refuses:** nothing; a set-up that went wrong panics.
 //!
+//! ```no_run
+//! use veriroot_test_support::ddi::{Arch, Ddi, Image, Volume};
+//! use veriroot_test_support::http::{Misbehaviour, Server};
+//! use veriroot_test_support::{erofs::Erofs, keys, sign};
+//!
+//! let good = Ddi::builder().build(); // the accepted twin: B0, signed by keys::trusted()
+//! let anchors = keys::anchors(&[&keys::trusted()]); // a directory for --certificate=
+//! let stranger = Ddi::builder().change("root", |it| it.signed_by(&keys::stranger())).build();
+//! let upper = |hash: &[u8]| {
+//!     sign::Cms::detached(&keys::trusted(), data_encoding::HEXUPPER.encode(hash).as_bytes())
+//! };
+//! let odd_text = Ddi::builder().change("root", |it| it.cms(upper)).build();
+//! let two = Ddi::builder().volume("usr", Volume::new(Erofs::usr_tree(4096).build())).build();
+//! let flipped = Image::from_zst_fixture("boot-signed").flip_bit("root", 5000, 3);
+//! let other_second = good.clone().add_partition("home", Arch::X86_64, &[1]).swap("home", "root");
+//! let server = Server::of("/image.raw", flipped.bytes);
+//! server.misbehave_at("/image.raw", 0..2, Misbehaviour::Status(503));
+//! ```
+//!
 //! Nothing here uses the main crate: hash trees, tables and signatures are written a second time,
 //! straight from the specifications, so that they can stand as oracles for the code under test.
 

@@ -193,7 +193,7 @@ impl Cms {
     /// If OpenSSL refuses to sign that way.
     #[must_use]
     pub fn build(&self) -> Vec<u8> {
-        let mut digests: Vec<_> = self.signers.iter().map(|it| it.digest.identifier()).collect();
+        let mut digests: Vec<_> = self.signers.iter().map(SignerInfo::digest_identifier).collect();
         digests.sort();
         digests.dedup();
         if self.no_digest_algorithms {
@@ -258,12 +258,20 @@ impl SignerInfo {
             &[
                 &[2, 1, 1],
                 &der(0x30, &[&issuer, &der(2, &[sign, &serial])]),
-                &self.digest.identifier(),
+                &self.digest_identifier(),
                 &tagged,
                 &self.algorithm(),
                 &der(4, &[&value]),
             ],
         )
+    }
+
+    /// Without parameters for Ed25519 (RFC 8419), with NULL for the others, as OpenSSL does.
+    fn digest_identifier(&self) -> Vec<u8> {
+        match self.signer.key.id() {
+            Id::ED25519 => der(0x30, &[&der(6, &[self.digest.oid()])]),
+            _ => self.digest.identifier(),
+        }
     }
 
     fn algorithm(&self) -> Vec<u8> {
