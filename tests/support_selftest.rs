@@ -232,17 +232,26 @@ fn b0_is_what_its_description_says() {
 
 #[test]
 fn root_hashes_of_real_images_are_found_again() {
-    let image = Image::from_zst_fixture("boot-signed");
-    let superblock = image.content("root-verity")[..512].to_vec();
-    let params = verity::Params {
-        salt: superblock[88..120].to_vec(),
-        uuid: uuid::Uuid::from_slice(&superblock[16..32]).unwrap(),
-        ..verity::Params::default()
-    };
-    let made = params.format(image.content("root"));
-    assert_eq!(made.root_hash, image.root_hash("root"));
-    assert!(image.content("root-verity").starts_with(&made.hash_area));
-    assert_eq!(image.number("root"), 2);
+    let signed = ["boot-signed", "root-erofs-signed", "root-erofs-4k-sectors", "root-ext4-signed"];
+    for name in signed {
+        let image = Image::from_zst_fixture(name);
+        let superblock = &image.content("root-verity")[..512];
+        let params = verity::Params {
+            salt: superblock[88..120].to_vec(),
+            uuid: uuid::Uuid::from_slice(&superblock[16..32]).unwrap(),
+            ..verity::Params::default()
+        };
+        let blocks = u32::from_le_bytes(superblock[72..76].try_into().unwrap()) as usize;
+        let (data, slack) = image.content("root").split_at(blocks * 4096);
+        let made = params.format(data);
+        assert_eq!(made.root_hash, image.root_hash("root"), "{name}");
+        assert!(image.content("root-verity").starts_with(&made.hash_area), "{name}");
+        let rest = &image.content("root-verity")[made.hash_area.len()..];
+        assert!(slack.iter().chain(rest).all(|byte| *byte == 0), "{name}");
+        let json = String::from_utf8_lossy(image.content("root-verity-sig")).into_owned();
+        assert!(json.contains(&image.root_hash_hex("root")), "{name}");
+    }
+    assert_eq!(Image::from_zst_fixture("boot-signed").number("root"), 2);
 }
 
 #[test]

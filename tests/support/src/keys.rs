@@ -127,15 +127,9 @@ impl Spec {
     /// If OpenSSL can't make it.
     #[must_use]
     pub fn signer(&self) -> Arc<Signer> {
-        static MADE: OnceLock<Mutex<HashMap<Spec, Arc<OnceLock<Arc<Signer>>>>>> = OnceLock::new();
-        let slot = MADE
-            .get_or_init(Mutex::default)
-            .lock()
-            .unwrap()
-            .entry(self.clone())
-            .or_default()
-            .clone();
-        slot.get_or_init(|| Arc::new(self.make())).clone()
+        static MADE: OnceLock<Mutex<HashMap<Spec, Arc<Signer>>>> = OnceLock::new();
+        let mut made = MADE.get_or_init(Mutex::default).lock().unwrap();
+        made.entry(self.clone()).or_insert_with(|| Arc::new(self.make())).clone()
     }
 
     fn make(&self) -> Signer {
