@@ -32,6 +32,7 @@ mod answer;
 pub mod ddi;
 pub mod erofs;
 pub mod gpt;
+pub mod guest;
 pub mod http;
 mod image;
 pub mod keys;

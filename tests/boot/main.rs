@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! Boots of an emulated machine: `make boot`. One file per scenario, named after what it shows.
+//!
+//! The accepted image and the refused ones get the same initrd and the same kind of command line; a
+//! refused one differs in one thing. The refused ones share a guest, each in a namespace of its own.
+
+mod boots_signed_image_on_verity;
+mod machine;
+mod reboots_the_machine_on_refusal;
+mod refuses_another_partition_as_root;
+mod refuses_flipped_bit_in_data;
+mod refuses_flipped_bit_in_hash_tree;
+mod refuses_image_signed_by_stranger;
+mod refuses_image_without_hash_tree;
+mod refuses_image_without_signature;
+mod refuses_plain_root;
+mod refuses_words_that_widen_policy;
+
+/// What the shared guest runs, in this order.
+const ATTACKS: &[&machine::Attack] = &[
+    &refuses_another_partition_as_root::ATTACK,
+    &refuses_flipped_bit_in_data::ATTACK,
+    &refuses_flipped_bit_in_hash_tree::ATTACK,
+    &refuses_image_signed_by_stranger::ATTACK,
+    &refuses_image_without_hash_tree::ATTACK,
+    &refuses_image_without_signature::ATTACK,
+    &refuses_plain_root::ATTACK,
+    &refuses_words_that_widen_policy::ATTACK,
+];

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! The guest's initrd: busybox, the kernel modules of a netboot, the program with the libraries it
+//! loads, policy and certificates. Nothing else, so that what boots here is all that is needed.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::NamedTempFile;
+
+use super::cpio::Cpio;
+use super::kernel::Kernel;
+
+const BUSYBOX: &str = "/bin/busybox";
+
+/// `/init`.
+const INIT: &str = include_str!("init.sh");
+
+/// In load order: checksums and hashes first, for what asks the kernel for them when it loads.
+const MODULES: &[&str] = &[
+    "crc32c_generic",
+    "crc32c-intel",
+    "sha256-generic",
+    "sha256-ssse3",
+    "virtio_pci",
+    "virtio_net",
+    "loop",
+    "dm-verity",
+    "erofs",
+    "squashfs",
+    "ext4",
+];
+
+/// Where the initrd's policy files are.
+pub(super) const POLICY: &str = "etc/veriroot/policy.d";
+/// Where the initrd's trust anchors are.
+pub(super) const ANCHORS: &str = "etc/verity.d";
+
+/// What takes how much, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// The program itself.
+    pub program: usize,
+    /// The shared libraries it loads, the loader included.
+    pub libraries: usize,
+    /// Kernel modules.
+    pub modules: usize,
+    /// The whole initrd as the kernel gets it.
+    pub initrd: usize,
+    /// The same, compressed with zstd at its usual level.
+    pub compressed: usize,
+}
+
+/// An initrd on disk; the file goes with the value.
+#[derive(Debug)]
+pub struct Initrd {
+    file: NamedTempFile,
+    /// What takes how much.
+    pub sizes: Sizes,
+}
+
+/// An initrd in the making.
+#[derive(Debug)]
+pub struct InitrdBuilder {
+    archive: Cpio,
+    sizes: Sizes,
+}
+
+impl Initrd {
+    /// Starts one that boots `program`.
+    ///
+    /// # Panics
+    /// If the program, one of its libraries, busybox or a kernel module can't be read.
+    #[must_use]
+    pub fn with_program(kernel: &Kernel, program: &Path) -> InitrdBuilder {
+        let mut archive = Cpio::default();
+        archive.file("init", 0o755, INIT.as_bytes());
+        archive.file("bin/busybox", 0o755, &read(Path::new(BUSYBOX)));
+        for applet in
+            output(BUSYBOX, &["--list".as_ref()]).lines().filter(|name| *name != "busybox")
+        {
+            archive.link(&format!("bin/{applet}"), "busybox");
+        }
+        for directory in ["dev", "proc", "sys", "run", "tmp", "sysroot", POLICY, ANCHORS] {
+            archive.directory(directory);
+        }
+
+        let (mut order, mut modules) = (String::new(), 0);
+        for module in kernel.modules(MODULES) {
+            order.push_str(&module.name);
+            order.push('\n');
+            modules += module.object.len();
+            archive.file(&format!("lib/modules/{}.ko", module.name), 0o644, &module.object);
+        }
+        archive.file("lib/modules/order", 0o644, order.as_bytes());
+
+        let binary = read(program);
+        archive.file("usr/bin/veriroot", 0o755, &binary);
+        let mut libraries = 0;
+        for path in shared_libraries(program) {
+            let library = read(&path);
+            libraries += library.len();
+            archive.file(&path.to_string_lossy(), 0o755, &library);
+        }
+        let sizes = Sizes { program: binary.len(), libraries, modules, initrd: 0, compressed: 0 };
+        InitrdBuilder { archive, sizes }
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+}
+
+impl InitrdBuilder {
+    /// Adds any file, by its path in the guest; the first one of a path stays.
+    #[must_use]
+    pub fn file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        self.archive.file(path, 0o644, content.as_ref());
+        self
+    }
+
+    /// Adds a policy file.
+    #[must_use]
+    pub fn policy(self, name: &str, text: &str) -> Self {
+        self.file(&format!("{POLICY}/{name}"), text)
+    }
+
+    /// Adds a trust anchor, PEM.
+    #[must_use]
+    pub fn certificate(self, name: &str, pem: impl AsRef<[u8]>) -> Self {
+        self.file(&format!("{ANCHORS}/{name}"), pem)
+    }
+
+    /// Runs the program in no PID namespace: its reboot is the guest's, and nothing is listed then.
+    #[must_use]
+    pub fn bare(self) -> Self {
+        self.file("bare", "")
+    }
+
+    /// Writes it to a temporary file.
+    ///
+    /// # Panics
+    /// If that can't be written.
+    #[must_use]
+    pub fn build(self) -> Initrd {
+        let bytes = self.archive.finish();
+        let compressed = zstd::encode_all(&bytes[..], 0).unwrap().len();
+        let mut file = NamedTempFile::new().unwrap();
+        file.write_all(&bytes).unwrap();
+        Initrd { file, sizes: Sizes { initrd: bytes.len(), compressed, ..self.sizes } }
+    }
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// What the dynamic loader would load, the loader itself included: the absolute paths `ldd` shows.
+fn shared_libraries(program: &Path) -> Vec<PathBuf> {
+    let absolute = fs::canonicalize(program).unwrap();
+    let listing = output("ldd", &[absolute.as_os_str()]);
+    assert!(!listing.contains("not found"), "{}: {listing}", program.display());
+    listing.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
+}
+
+fn output(program: &str, arguments: &[&std::ffi::OsStr]) -> String {
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .unwrap_or_else(|e| panic!("{program}: {e}: run `make guest-kernel` first"));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}

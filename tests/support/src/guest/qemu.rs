@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! Runs a guest, bounded in time, and keeps every line of its serial console.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::initrd::Initrd;
+use super::kernel::Kernel;
+use super::state;
+use super::verdict::Verdict;
+
+/// A machine, switched off.
+#[derive(Debug)]
+pub struct Guest<'a> {
+    kernel: &'a Kernel,
+    initrd: &'a Initrd,
+    memory_mib: u32,
+    limit: Duration,
+}
+
+/// One line of the console and when it was complete, counted from the start of the emulator.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// When.
+    pub at: Duration,
+    /// Without the line's end.
+    pub text: String,
+}
+
+/// What became of a guest.
+#[derive(Debug)]
+pub struct Run {
+    /// The whole console, and what the emulator had to say.
+    pub lines: Vec<Line>,
+    /// Whether the guest went off by itself: power-off or reboot. Else it was killed.
+    pub went_off: bool,
+    /// From start to end of the emulator.
+    pub wall: Duration,
+}
+
+impl<'a> Guest<'a> {
+    /// A machine with two processors and 1 GiB, given 90 seconds.
+    #[must_use]
+    pub fn new(kernel: &'a Kernel, initrd: &'a Initrd) -> Self {
+        Self { kernel, initrd, memory_mib: 1024, limit: Duration::from_secs(90) }
+    }
+
+    /// Another amount of memory.
+    #[must_use]
+    pub fn memory_mib(self, memory_mib: u32) -> Self {
+        Self { memory_mib, ..self }
+    }
+
+    /// Another time after which it is killed.
+    #[must_use]
+    pub fn limit(self, limit: Duration) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// Boots it with exactly this kernel command line and waits for its end.
+    ///
+    /// # Panics
+    /// If the emulator can't be started.
+    #[must_use]
+    pub fn boot(&self, cmdline: &str) -> Run {
+        self.boot_watched(cmdline, |_| ())
+    }
+
+    /// The same, showing each line to `watch` as it comes.
+    ///
+    /// # Panics
+    /// If the emulator can't be started.
+    #[must_use]
+    pub fn boot_watched(&self, cmdline: &str, mut watch: impl FnMut(&Line)) -> Run {
+        let start = Instant::now();
+        let mut emulator = Emulator(self.command(cmdline).spawn().unwrap_or_else(|e| {
+            panic!("qemu-system-x86_64: {e}: run `make guest-kernel` first");
+        }));
+        let (sender, receiver) = mpsc::channel();
+        let errors = emulator.0.stderr.take().unwrap();
+        forward(emulator.0.stdout.take().unwrap(), "", start, sender.clone());
+        forward(errors, "qemu: ", start, sender);
+
+        let mut lines = Vec::new();
+        let went_off = loop {
+            match receiver.recv_timeout(self.limit.saturating_sub(start.elapsed())) {
+                Ok(line) => {
+                    watch(&line);
+                    lines.push(line);
+                }
+                Err(RecvTimeoutError::Disconnected) => break true,
+                Err(RecvTimeoutError::Timeout) => break false,
+            }
+        };
+        drop(emulator);
+        Run { lines, went_off, wall: start.elapsed() }
+    }
+
+    fn command(&self, cmdline: &str) -> Command {
+        // Even a harness that is killed leaves no emulator behind.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
+        command.args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max"]);
+        command.args(["-smp", "2", "-m", &self.memory_mib.to_string()]);
+        command.args(["-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot"]);
+        command.args(["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="]);
+        command.arg("-kernel").arg(self.kernel.image());
+        command.arg("-initrd").arg(self.initrd.path());
+        command.args(["-append", cmdline]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+}
+
+impl Run {
+    /// The whole console as one text.
+    #[must_use]
+    pub fn console(&self) -> String {
+        self.lines.iter().map(|line| format!("{}\n", line.text)).collect()
+    }
+
+    /// What was there after a refusal and not before; `None` if it was not listed.
+    #[must_use]
+    pub fn exposed(&self) -> Option<Vec<String>> {
+        state::exposed(&self.lines)
+    }
+
+    /// What the program said about its decision.
+    #[must_use]
+    pub fn verdict(&self) -> Option<Verdict> {
+        self.lines.iter().find_map(|line| Verdict::parse(&line.text))
+    }
+
+    /// The last 60 lines of the console: what to show when something went wrong.
+    #[must_use]
+    pub fn tail(&self) -> String {
+        let from = self.lines.len().saturating_sub(60);
+        let text = |line: &Line| format!("{:>7.2}s  {}\n", line.at.as_secs_f64(), line.text);
+        self.lines[from..].iter().map(text).collect()
+    }
+
+    /// The first line that starts so.
+    #[must_use]
+    pub fn find(&self, start: &str) -> Option<&Line> {
+        self.lines.iter().find(|line| line.text.starts_with(start))
+    }
+
+    /// The first line that starts so.
+    ///
+    /// # Panics
+    /// With the end of the console if there is no such line.
+    pub fn require(&self, start: &str) -> &Line {
+        self.find(start).unwrap_or_else(|| panic!("no line `{start}…` in:\n{}", self.tail()))
+    }
+}
+
+/// Ends and reaps the emulator however the run is left.
+#[derive(Debug)]
+struct Emulator(Child);
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        // Fails only for a process that has ended already.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+fn forward(
+    stream: impl Read + Send + 'static,
+    prefix: &'static str,
+    start: Instant,
+    lines: Sender<Line>,
+) {
+    thread::spawn(move || {
+        let mut stream = BufReader::new(stream);
+        let mut bytes = Vec::new();
+        while stream.read_until(b'\n', &mut bytes).is_ok_and(|count| count > 0) {
+            let text = String::from_utf8_lossy(&bytes);
+            let text = format!("{prefix}{}", text.trim_end_matches(['\r', '\n']));
+            if lines.send(Line { at: start.elapsed(), text }).is_err() {
+                return;
+            }
+            bytes.clear();
+        }
+    });
+}
