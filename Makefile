@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# Everything CI does is a target here. On a Debian machine with a Rust toolchain, what else is needed gets installed.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.NOTPARALLEL:
+.PHONY: help build program demo test unit boot fmt clippy docs deny packages guest-kernel
+
+CARGO ?= cargo
+CARGO_TESTS := $(CARGO) test --locked --workspace --no-fail-fast
+BOOT_TESTS := $(CARGO) test --locked --test boot --no-fail-fast
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
+
+demo: program guest-kernel ## Seven network boots of a real (emulated) machine: one accepted, six refused
+	$(CARGO) run --locked --release --quiet --example demo
+
+test: packages guest-kernel fmt clippy docs deny program ## Everything: checks, all tests, and one line that counts them
+	@tests/tally.sh '$(CARGO_TESTS)' '$(BOOT_TESTS)'
+
+unit: packages ## Unit, integration and documentation tests; no guest
+	$(CARGO_TESTS)
+
+boot: program guest-kernel ## Boot tests, in the guest
+	$(BOOT_TESTS)
+
+program: packages ## The program as it ships
+	$(CARGO) build --locked --release --bin veriroot
+
+fmt: ## Formatting, checked
+	$(CARGO) fmt --all --check
+
+clippy: packages ## Lints, warnings denied
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+docs: packages ## Documentation, warnings denied
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps
+
+deny: ## Dependencies: bans, licences, sources (where cargo-deny is installed)
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check bans licenses sources; \
+	else echo 'deny: cargo-deny is not installed, nothing checked'; fi
+
+packages: ## Installs what the compiler needs
+	@tests/guest/packages.sh build
+
+guest-kernel: ## Installs the emulator and unpacks a kernel under build/kernel
+	@tests/guest/packages.sh guest
