@@ -40,6 +40,7 @@ pub struct Superblock {
 }
 
 /// How one type is recognised.
+#[derive(Clone, Copy)]
 struct Format {
     filesystem: FileSystem,
     /// Where its magic is, if it is there.
@@ -155,5 +156,59 @@ fn nothing_sound(
         (Some(it), _, _) | (None, None, Some(it)) => ProbeError::Foreign { name: it.name },
         (None, Some(error), _) => *error,
         (None, None, None) => ProbeError::Unrecognised,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The least that is sound of EROFS and SquashFS; of the others their magic alone.
+    fn device(types: &[FileSystem]) -> Windows {
+        let mut bytes = vec![0; 8192];
+        let mut put = |at: usize, field: &[u8]| bytes[at..at + field.len()].copy_from_slice(field);
+        if types.contains(&FileSystem::Erofs) {
+            put(1024, &[0xE2, 0xE1, 0xF5, 0xE0]);
+            put(1036, &[12]);
+            put(1060, &[1]);
+        }
+        if types.contains(&FileSystem::Squashfs) {
+            put(0, b"hsqs\x01");
+            put(12, &[0, 16]);
+            put(20, &[1, 0, 12, 0, 0, 0, 1, 0, 4]);
+            put(40, &[200]);
+            put(48, &[130]);
+            put(56, &[0xff; 8]);
+            put(64, &[96]);
+            put(72, &[120]);
+            put(80, &[0xff; 16]);
+        }
+        if types.contains(&FileSystem::Xfs) {
+            put(0, b"XFSB");
+        }
+        Windows::new(8192, bytes.clone(), bytes).unwrap()
+    }
+
+    #[test]
+    fn the_order_of_the_types_plays_no_part() {
+        use FileSystem::{Erofs, Squashfs, Xfs};
+        let ambiguous = |first, second| Err(ProbeError::Ambiguous { first, second });
+        for (windows, expected) in [
+            (device(&[Erofs]), Ok(Erofs)),
+            (device(&[Squashfs]), Ok(Squashfs)),
+            (device(&[Erofs, Squashfs]), ambiguous(Erofs, Squashfs)),
+            (device(&[Erofs, Xfs]), ambiguous(Erofs, Xfs)),
+            (device(&[]), Err(ProbeError::Unrecognised)),
+        ] {
+            let mut formats = FORMATS;
+            for turn in 0..2 * FORMATS.len() {
+                formats.rotate_left(1);
+                if turn == FORMATS.len() {
+                    formats.reverse();
+                }
+                let answer = judge(&windows, &formats).map(|found| found.filesystem);
+                assert_eq!(answer, expected);
+            }
+        }
     }
 }
