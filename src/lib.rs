@@ -32,20 +32,24 @@
 // Floor 0: bytes and the kernel, no boot concepts.
 pub mod escape;
 pub mod limits;
-pub mod sys;
 pub mod units;
 pub mod wire;
+pub mod sys;
 
 // Floor 1: vocabulary, pure.
-pub mod designator;
 pub mod digest;
-pub mod filesystem;
 pub mod finding;
+pub mod url;
+pub mod version;
+pub mod designator;
+pub mod filesystem;
 pub mod image_policy;
+pub mod policy_file;
+pub mod merkle;
 
 // Floor 2: the stages, in order.
-pub mod authenticate;
-pub mod dissect;
-pub mod merkle;
-pub mod policy_file;
 pub mod source;
+pub mod dissect;
+pub mod authenticate;
+
+// Floor 3: the whole path.

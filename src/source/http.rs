@@ -24,9 +24,9 @@ use rustls::pki_types::pem::PemObject;
 use super::answer::{self, Facts, Trouble};
 use super::link::{Failure, Open};
 use super::pace::Pace;
-use super::url::{Scheme, SourceUrl};
 use crate::limits;
 use crate::units::ByteRange;
+use crate::url::{Scheme, SourceUrl};
 
 /// Bytes the first request asks for: room for a partition table with either sector size. They
 /// are kept, so that what a caller judges is not fetched a second time.

@@ -22,6 +22,7 @@ use rustls::pki_types::pem::PemObject;
 use crate::escape::escape;
 use crate::limits;
 use crate::units::ByteRange;
+use crate::url::{Scheme, SourceUrl};
 use crate::wire;
 
 mod answer;
@@ -30,13 +31,11 @@ mod error;
 mod http;
 pub mod link;
 mod pace;
-mod url;
 
 pub use child::{CHILD_SUBCOMMAND, run_child};
 pub use error::Error;
 pub use link::Failure;
 pub use pace::Pace;
-pub use url::{Scheme, SourceUrl, UrlError};
 
 use child::Child;
 

@@ -21,8 +21,9 @@ use std::time::{Duration, Instant};
 
 use server::{Reply, Request, Server, Then, ranged, status};
 use veriroot::finding::{Class, Refusal};
-use veriroot::source::{Error, Failure, Mode, Pace, Source, SourceUrl, Transport, link};
+use veriroot::source::{Error, Failure, Mode, Pace, Source, Transport, link};
 use veriroot::units::ByteRange;
+use veriroot::url::SourceUrl;
 
 const ETAG: &str = "ETag: \"one\"\r\n";
 
