@@ -5,6 +5,9 @@
 //! **In:** typed values from the modules above. **Out:** safe functions. **Refuses:** each file
 //! says so itself.
 
+pub mod devmapper;
+pub mod loopdev;
+pub mod memfd;
 #[cfg_attr(target_arch = "x86_64", path = "sha256_x86.rs")]
 #[cfg_attr(target_arch = "aarch64", path = "sha256_aarch64.rs")]
 #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), path = "sha256_none.rs")]

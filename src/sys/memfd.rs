@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! Memory that can be written once and then never again (memfd_create(2), seals).
+//!
+//! **In:** bytes somebody else has judged. **Out:** a [`SealedMemfd`], which no process, root
+//! included, can change, grow or shrink. **Refuses:** nothing; every failure is the kernel's.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use crate::units::ByteRange;
+
+/// An anonymous file of fixed length, holes where nothing was written.
+#[derive(Debug)]
+pub struct Memfd(File);
+
+impl Memfd {
+    /// Makes one of `len` bytes; memory is taken only for what is written.
+    ///
+    /// # Errors
+    /// What memfd_create(2) and ftruncate(2) say.
+    pub fn create(name: &str, len: u64) -> io::Result<Self> {
+        let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+        let file = File::from(memfd_create(name, flags)?);
+        file.set_len(len)?;
+        Ok(Self(file))
+    }
+
+    /// Writes all of `bytes` at `offset`.
+    ///
+    /// # Errors
+    /// What pwrite(2) says; `ENOSPC` where memory is gone.
+    pub fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    /// Makes every later change impossible.
+    ///
+    /// # Errors
+    /// What fcntl(2) says; `EBUSY` if somebody has it mapped for writing.
+    pub fn seal(self) -> io::Result<SealedMemfd> {
+        let seals = SealFlag::F_SEAL_WRITE
+            | SealFlag::F_SEAL_GROW
+            | SealFlag::F_SEAL_SHRINK
+            | SealFlag::F_SEAL_SEAL;
+        fcntl(self.0.as_fd(), FcntlArg::F_ADD_SEALS(seals))?;
+        Ok(SealedMemfd(self.0))
+    }
+}
+
+/// A [`Memfd`] that can't change any more.
+#[derive(Debug)]
+pub struct SealedMemfd(File);
+
+impl SealedMemfd {
+    /// The descriptor, for a loop device.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.0
+    }
+
+    /// Reads exactly the bytes of `range` that fit `buffer`'s length.
+    ///
+    /// # Errors
+    /// What pread(2) says; an unexpected end is an error too.
+    pub fn read_at(&self, range: ByteRange, buffer: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(buffer, range.offset())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sealed_memfd_takes_no_write_and_keeps_its_length() {
+        let memfd = Memfd::create("test", 8192).unwrap();
+        memfd.write_at(4096, b"kept").unwrap();
+        let other = memfd.0.try_clone().unwrap();
+        let sealed = memfd.seal().unwrap();
+        assert!(other.write_all_at(b"x", 4096).is_err());
+        assert!(other.set_len(1).is_err() && other.set_len(1 << 20).is_err());
+        let mut bytes = [0; 4];
+        sealed.read_at(ByteRange::new(4096, 4).unwrap(), &mut bytes).unwrap();
+        assert_eq!(&bytes, b"kept");
+    }
+}
