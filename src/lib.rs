@@ -48,6 +48,8 @@ pub mod policy_file;
 pub mod merkle;
 
 // Floor 2: the stages, in order.
+pub mod cmdline;
+pub mod request;
 pub mod source;
 pub mod dissect;
 pub mod authenticate;
