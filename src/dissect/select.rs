@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! Which partition plays which part.
+//!
+//! **In:** the entries of a sound table; type GUIDs, labels and attributes are still anybody's.
+//! **Out:** for each designator the partitions that claim it, and for root and usr the one that
+//! is newest by systemd's order of versions.
+//! **Refuses:** nothing itself; two equally new ones are [`Choice::Ambiguous`], which ends the
+//! boot if policy wants that designator.
+
+use std::cmp::Ordering;
+
+use crate::designator::{Architecture, PartitionDesignator, partition_type};
+use crate::dissect::gpt::Entry;
+use crate::version;
+
+/// Attribute bits of the Discoverable Partitions Specification.
+const NO_AUTO: u64 = 1 << 63;
+const READ_ONLY: u64 = 1 << 60;
+const GROW_FILE_SYSTEM: u64 = 1 << 59;
+
+/// UEFI: firmware, and so we, leave such a partition alone.
+const NO_BLOCK_IO: u64 = 1 << 1;
+
+/// Why a partition takes part, or does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It claims this designator, for the architecture the image is dissected for.
+    Claims(PartitionDesignator),
+    /// It is labelled `_empty`: a slot for a later version.
+    Empty(PartitionDesignator),
+    /// Another architecture's.
+    Foreign(PartitionDesignator, Architecture),
+    /// Its attributes say that it is not for automatic use.
+    NoAuto(PartitionDesignator),
+    /// A type the specification gives no designator.
+    Unknown,
+}
+
+/// A table entry and the part it plays.
+#[derive(Clone, Debug)]
+pub struct Partition {
+    /// The table's words.
+    pub entry: Entry,
+    /// What came of them.
+    pub role: Role,
+    /// The architecture its type stands for, where it stands for one.
+    pub architecture: Option<Architecture>,
+}
+
+impl Partition {
+    /// Bit 60, where it means something: the file system is to be mounted read-only.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.entry.attributes & READ_ONLY != 0
+    }
+
+    /// Bit 59: the file system is to be grown to the partition's size.
+    #[must_use]
+    pub fn is_growfs(&self) -> bool {
+        self.entry.attributes & GROW_FILE_SYSTEM != 0
+    }
+}
+
+/// The partitions that claim one designator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// None does.
+    Absent,
+    /// Slots, counted from 1, that are equally new.
+    Ambiguous(Vec<u32>),
+    /// Index into the list of partitions.
+    One(usize),
+}
+
+/// Gives every entry its role.
+#[must_use]
+pub fn assign_roles(entries: Vec<Entry>, architecture: Architecture) -> Vec<Partition> {
+    let mut partitions: Vec<Partition> = entries
+        .into_iter()
+        .map(|entry| match partition_type(entry.type_guid) {
+            Some((designator, its)) => {
+                Partition { role: role(&entry, designator), architecture: its, entry }
+            }
+            None => Partition { role: Role::Unknown, architecture: None, entry },
+        })
+        .collect();
+    let wanted = wanted_architecture(&partitions, architecture);
+    for partition in &mut partitions {
+        if let (Role::Claims(designator), Some(its)) = (partition.role, partition.architecture)
+            && its != wanted
+        {
+            partition.role = Role::Foreign(designator, its);
+        }
+    }
+    partitions
+}
+
+/// The architecture itself, or its secondary one if only that has a root or usr (systemd:
+/// native before secondary; a foreign one is never taken).
+fn wanted_architecture(partitions: &[Partition], architecture: Architecture) -> Architecture {
+    let has = |wanted| {
+        partitions.iter().any(|it| {
+            matches!(it.role, Role::Claims(PartitionDesignator::Root | PartitionDesignator::Usr))
+                && it.architecture == Some(wanted)
+        })
+    };
+    match architecture.secondary() {
+        Some(secondary) if !has(architecture) && has(secondary) => secondary,
+        _ => architecture,
+    }
+}
+
+fn role(entry: &Entry, designator: PartitionDesignator) -> Role {
+    let left_alone = if designator == PartitionDesignator::Esp { NO_BLOCK_IO } else { NO_AUTO };
+    if entry.label == "_empty" {
+        Role::Empty(designator)
+    } else if entry.attributes & left_alone != 0 {
+        Role::NoAuto(designator)
+    } else {
+        Role::Claims(designator)
+    }
+}
+
+/// The newest of those that claim `designator` and satisfy `matches`.
+pub fn newest(
+    partitions: &[Partition],
+    designator: PartitionDesignator,
+    matches: impl Fn(&Partition) -> bool,
+) -> Choice {
+    let mut best: Vec<(usize, &Partition)> = Vec::new();
+    for (index, partition) in partitions.iter().enumerate() {
+        if partition.role != Role::Claims(designator) || !matches(partition) {
+            continue;
+        }
+        let order = best.first().map_or(Ordering::Greater, |(_, it)| {
+            version::compare(&partition.entry.label, &it.entry.label)
+        });
+        match order {
+            Ordering::Greater => best = vec![(index, partition)],
+            Ordering::Equal => best.push((index, partition)),
+            Ordering::Less => {}
+        }
+    }
+    match best.as_slice() {
+        [] => Choice::Absent,
+        [(index, _)] => Choice::One(*index),
+        several => Choice::Ambiguous(several.iter().map(|(_, it)| it.entry.number).collect()),
+    }
+}
