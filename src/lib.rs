@@ -52,6 +52,7 @@ pub mod cmdline;
 pub mod request;
 pub mod source;
 pub mod dissect;
+pub mod policy;
 pub mod authenticate;
 
 // Floor 3: the whole path.
