@@ -1,11 +1,334 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 #![forbid(unsafe_code)]
-//! Decides who signed.
+//! Who vouches for a root hash.
 //!
-//! **In:** signatures an attacker may have written, trust anchors the machine was given.
-//! **Out:** the signer. **Refuses:** every signature no trust anchor made.
+//! **In:** [`Admitted`]: root hashes that an image claims, and signatures over them; the trust
+//! anchors of this machine; pins of its command line.
+//! **Out:** [`Authenticated`]: for each partition to be protected a [`RootHash`] that a trusted key
+//! signed, or that a trusted pin names.
+//! **Refuses:** every other root hash. A signature that is there has to be good, also where the
+//! policy would be content without one; a pin that is given has to fit, and adds to what a
+//! signature has to prove. There is no second try without either.
 
 pub mod anchors;
 pub mod cms;
 #[cfg(test)]
 mod testing;
+
+use std::fmt;
+
+use data_encoding::HEXLOWER;
+
+use crate::designator::PartitionDesignator;
+use crate::digest::{HashAlgorithm, RootHashClaim};
+use crate::dissect::group::HashTree;
+use crate::dissect::verity_sig::VeritySignature;
+use crate::dissect::verity_superblock::VeritySuperblock;
+use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
+use crate::policy::{Admitted, AdmittedPartition, Protection};
+use crate::request::Pin;
+use crate::source::Source;
+use crate::units::ByteRange;
+use anchors::TrustAnchors;
+use cms::{CmsError, SignedData};
+
+/// A root hash that somebody we trust vouches for. Made by [`authenticate`] alone.
+///
+/// A claim is not one, and can't become one from outside:
+///
+/// ```compile_fail,E0423
+/// let hash = veriroot::authenticate::RootHash(vec![0; 32]);
+/// ```
+/// ```
+/// let claim = veriroot::digest::RootHashClaim::from_bytes(&[0; 32]);
+/// assert!(claim.is_some());
+/// ```
+#[derive(Debug, PartialEq, Eq)]
+pub struct RootHash(Vec<u8>);
+
+impl RootHash {
+    /// The digest: 32 or 64 bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Display for RootHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&HEXLOWER.encode(&self.0))
+    }
+}
+
+/// What a root hash rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// A signature by the trust anchor described: subject and file.
+    Signature {
+        /// The certificate's subject.
+        signer: String,
+        /// SHA-256 of the certificate, hex.
+        fingerprint: String,
+    },
+    /// A word of an authenticated command line.
+    Pin {
+        /// The word.
+        word: String,
+    },
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signature { signer, .. } => write!(f, "signed by {signer}"),
+            Self::Pin { word } => write!(f, "pinned by {word}"),
+        }
+    }
+}
+
+/// How a partition's bytes will be judged.
+#[derive(Debug)]
+pub enum Warrant {
+    /// Every block against the tree, the tree against this root hash.
+    Verity {
+        /// The hash.
+        root_hash: RootHash,
+        /// What it rests on.
+        evidence: Evidence,
+        /// The tree's parameters: claims still, until the tree has confirmed them.
+        superblock: VeritySuperblock,
+        /// Where the hash partition stands.
+        hash: ByteRange,
+    },
+    /// Not at all: these lines of policy open it.
+    Open(Vec<Origin>),
+}
+
+/// One partition that will be used.
+#[derive(Debug)]
+pub struct AuthenticatedPartition {
+    /// What it is used as.
+    pub designator: PartitionDesignator,
+    /// Its slot, counted from 1.
+    pub number: u32,
+    /// Where the partition stands.
+    pub data: ByteRange,
+    /// How its bytes will be judged.
+    pub warrant: Warrant,
+    /// The policy's rule for it.
+    pub rule: crate::image_policy::Rule,
+    /// Who made that rule.
+    pub origins: Vec<Origin>,
+}
+
+/// An image whose root hashes are trusted; its blocks are not, yet.
+#[derive(Debug)]
+#[must_use]
+pub struct Authenticated {
+    source: Source,
+    partitions: Vec<AuthenticatedPartition>,
+}
+
+/// What this machine trusts.
+#[derive(Debug)]
+pub struct Trust<'a> {
+    /// The trust anchors; `None` where nothing that has to be signed is wanted.
+    pub anchors: Option<&'a TrustAnchors>,
+    /// Root hashes the command line names.
+    pub pins: &'a [Pin],
+    /// Whether a policy file says that the command line is authenticated, so that a pin can stand
+    /// where no signature is.
+    pub pins_suffice: bool,
+}
+
+/// Why nobody vouches for an image.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the message beside each field says what it is")]
+pub enum AuthenticateError {
+    #[error("the root hash is {found} bytes long, {algorithm} digests are not")]
+    Algorithm { designator: PartitionDesignator, algorithm: HashAlgorithm, found: usize },
+    #[error("{error}")]
+    Cms { designator: PartitionDesignator, error: CmsError, origin: Origin },
+    #[error("a signature, and no trust anchor to check it with")]
+    NoAnchors { designator: PartitionDesignator, origin: Origin },
+    #[error("no signature, and no trusted pin names the root hash")]
+    NoEvidence { designator: PartitionDesignator, origin: Origin },
+    #[error("the root hash is {found}")]
+    PinDiffers { designator: PartitionDesignator, word: String, found: String },
+    #[error("{word} is given, and no partition is used as {designator}")]
+    PinUnused { designator: PartitionDesignator, word: String },
+}
+
+impl Refusal for AuthenticateError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Algorithm { .. } => Class::Verity,
+            Self::Cms { error, .. } => error.class(),
+            Self::NoAnchors { .. } => Class::Config,
+            Self::NoEvidence { .. } => Class::Sig,
+            Self::PinDiffers { .. } | Self::PinUnused { .. } => Class::Pair,
+        }
+    }
+
+    fn finding(&self) -> Finding {
+        const DPS: Origin = Origin::Rule("Discoverable Partitions Specification, \"Verity\"");
+        let (id, designator, expected, required_by, advice) = match self {
+            Self::Algorithm { designator, .. } => (
+                "authenticate-algorithm",
+                designator,
+                "a root hash of the superblock's algorithm".to_owned(),
+                DPS,
+                "build the image anew: superblock and signature disagree",
+            ),
+            Self::NoAnchors { designator, origin } => (
+                "authenticate-anchors",
+                designator,
+                "a trust anchor".to_owned(),
+                origin.clone(),
+                "put the signer's certificate into /etc/verity.d, or name it: --certificate=",
+            ),
+            Self::Cms { designator, origin, .. } => (
+                "authenticate-signature",
+                designator,
+                "a signature over the root hash by a trusted key".to_owned(),
+                origin.clone(),
+                "sign the image with a key whose certificate is among the trust anchors, or add \
+                 the signer's certificate to /etc/verity.d in the initrd",
+            ),
+            Self::NoEvidence { designator, origin } => (
+                "authenticate-evidence",
+                designator,
+                "a signature by a trusted key, or a pin on an authenticated command line"
+                    .to_owned(),
+                origin.clone(),
+                "sign the image: a hash that only the image names proves nothing",
+            ),
+            Self::PinDiffers { designator, word, .. } => (
+                "authenticate-pin",
+                designator,
+                format!("the root hash that {word} names"),
+                Origin::KernelWord(word.clone()),
+                "serve the image that was pinned, or pin the one that is served",
+            ),
+            Self::PinUnused { designator, word } => (
+                "authenticate-pin",
+                designator,
+                "a partition that the pin can be applied to".to_owned(),
+                Origin::KernelWord(word.clone()),
+                "take the pin off the command line: one that can't be applied protects nothing",
+            ),
+        };
+        Finding {
+            id,
+            stage: Stage::Authenticate,
+            outcome: Outcome::Failed,
+            subject: designator.name().to_owned(),
+            expected,
+            found: self.to_string(),
+            required_by,
+            advice: advice.to_owned(),
+        }
+    }
+}
+
+/// Asks for each partition to be protected who vouches for its root hash.
+///
+/// # Errors
+/// The first partition that nobody vouches for; a pin that does not fit or has nothing to fit.
+pub fn authenticate(
+    admitted: Admitted,
+    trust: &Trust<'_>,
+) -> Result<Authenticated, AuthenticateError> {
+    let (dissected, admitted) = admitted.into_parts();
+    for pin in trust.pins {
+        let verity = |it: &&AdmittedPartition| matches!(it.protection, Protection::Verity { .. });
+        if !admitted.iter().filter(verity).any(|it| it.designator == pin.designator) {
+            let (designator, word) = (pin.designator, pin.word.clone());
+            return Err(AuthenticateError::PinUnused { designator, word });
+        }
+    }
+    let partitions =
+        admitted.into_iter().map(|it| authenticate_one(it, trust)).collect::<Result<_, _>>()?;
+    Ok(Authenticated { source: dissected.into_source(), partitions })
+}
+
+fn authenticate_one(
+    admitted: AdmittedPartition,
+    trust: &Trust<'_>,
+) -> Result<AuthenticatedPartition, AuthenticateError> {
+    let AdmittedPartition { designator, number, data, protection, rule, origins } = admitted;
+    let warrant = match protection {
+        Protection::Open(origins) => Warrant::Open(origins),
+        Protection::Verity { hash: HashTree { range: hash, superblock, .. }, signature } => {
+            let (root_hash, evidence) = vouch(designator, signature.as_ref(), trust, &origins)?;
+            let found = root_hash.as_bytes().len();
+            let algorithm = superblock.algorithm();
+            if found != algorithm.digest_len() {
+                return Err(AuthenticateError::Algorithm { designator, algorithm, found });
+            }
+            Warrant::Verity { root_hash, evidence, superblock, hash }
+        }
+    };
+    Ok(AuthenticatedPartition { designator, number, data, warrant, rule, origins })
+}
+
+/// The one place where a claimed root hash becomes a trusted one.
+fn vouch(
+    designator: PartitionDesignator,
+    signature: Option<&VeritySignature>,
+    trust: &Trust<'_>,
+    origins: &[Origin],
+) -> Result<(RootHash, Evidence), AuthenticateError> {
+    let origin = origins.first().cloned().unwrap_or(Origin::BuiltIn);
+    let pin = trust.pins.iter().find(|it| it.designator == designator);
+    let (claim, evidence) = match (signature, pin) {
+        (Some(signature), _) => {
+            let claim = signature.root_hash();
+            let Some(anchors) = trust.anchors else {
+                return Err(AuthenticateError::NoAnchors { designator, origin });
+            };
+            let evidence = verify(signature, claim, anchors)
+                .map_err(|error| AuthenticateError::Cms { designator, error, origin })?;
+            (claim, evidence)
+        }
+        (None, Some(pin)) if trust.pins_suffice => {
+            (&pin.root_hash, Evidence::Pin { word: pin.word.clone() })
+        }
+        (None, _) => return Err(AuthenticateError::NoEvidence { designator, origin }),
+    };
+    if let Some(pin) = pin
+        && pin.root_hash != *claim
+    {
+        let (word, found) = (pin.word.clone(), claim.to_string());
+        return Err(AuthenticateError::PinDiffers { designator, word, found });
+    }
+    Ok((RootHash(claim.as_bytes().to_vec()), evidence))
+}
+
+fn verify(
+    signature: &VeritySignature,
+    claim: &RootHashClaim,
+    anchors: &TrustAnchors,
+) -> Result<Evidence, CmsError> {
+    // The signed content is the lower-case hex of the root hash, without a newline.
+    let content = claim.to_string();
+    let signer = SignedData::parse(signature.signature())?.verify(content.as_bytes(), anchors)?;
+    Ok(Evidence::Signature {
+        signer: signer.subject().to_owned(),
+        fingerprint: HEXLOWER.encode(signer.fingerprint()),
+    })
+}
+
+impl Authenticated {
+    /// What will be used.
+    #[must_use]
+    pub fn partitions(&self) -> &[AuthenticatedPartition] {
+        &self.partitions
+    }
+
+    /// Hands everything on to the stage that fetches.
+    pub(crate) fn into_parts(self) -> (Source, Vec<AuthenticatedPartition>) {
+        (self.source, self.partitions)
+    }
+}

@@ -38,6 +38,7 @@ pub use certificate::{AnchorFault, TrustAnchor};
 
 use super::cms::SignerName;
 use crate::escape::escape;
+use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
 use crate::{limits, wire};
 
 /// The certificates whose keys may sign: one or more, no two the same.
@@ -196,6 +197,33 @@ pub enum AnchorError {
         /// Why not.
         fault: AnchorFault,
     },
+}
+
+impl Refusal for AnchorError {
+    fn class(&self) -> Class {
+        Class::Config
+    }
+
+    fn finding(&self) -> Finding {
+        let advice = match self {
+            Self::NoAnchors { .. } => {
+                "put the certificate of the image's signer into one of these places, as a .crt file"
+            }
+            Self::Source { .. } => "correct the path, or make the file readable",
+            Self::TooMany { .. } => "leave the certificates that sign images, and no others",
+            Self::Unusable { .. } => "replace the file, or remove it: none is passed over silently",
+        };
+        Finding {
+            id: "request-anchors",
+            stage: Stage::Request,
+            outcome: Outcome::Failed,
+            subject: "trust anchors".to_owned(),
+            expected: "at least one certificate, and each of them usable".to_owned(),
+            found: self.to_string(),
+            required_by: Origin::Rule("verity.d, read strictly"),
+            advice: advice.to_owned(),
+        }
+    }
 }
 
 fn shown(path: &Path) -> String {
