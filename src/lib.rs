@@ -54,5 +54,6 @@ pub mod source;
 pub mod dissect;
 pub mod policy;
 pub mod authenticate;
+pub mod fetch;
 
 // Floor 3: the whole path.

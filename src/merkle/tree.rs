@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::thread;
 
 use thiserror::Error;
@@ -36,7 +37,9 @@ use crate::digest::HashAlgorithm;
 pub struct VerifiedTree {
     shape: TreeShape,
     hasher: BlockHasher,
-    leaves: Vec<u8>,
+    /// The hash blocks; for a tree of none the root hash, which is then the only leaf.
+    tree: Vec<u8>,
+    leaves: Range<usize>,
     threads: NonZeroUsize,
 }
 
@@ -161,15 +164,14 @@ impl VerifiedTree {
             rest = below;
         }
         let leaves = match shape.levels().last() {
-            None => root_hash.to_vec(),
-            Some(leaf) => {
-                tree.drain(..leaf.offset);
-                tree.truncate(leaf.used);
-                tree
+            None => {
+                tree = root_hash.to_vec();
+                0..root_hash.len()
             }
+            Some(leaf) => leaf.offset..leaf.offset.saturating_add(leaf.used),
         };
         let hasher = BlockHasher::new(algorithm, shape.salt(), shape.data_block_size());
-        Ok(Self { shape, hasher, leaves, threads })
+        Ok(Self { shape, hasher, tree, leaves, threads })
     }
 
     /// Uses at most `threads` threads; all cores without this call.
@@ -181,6 +183,12 @@ impl VerifiedTree {
     #[must_use]
     pub fn shape(&self) -> &TreeShape {
         &self.shape
+    }
+
+    /// The hash blocks, in disk order; none over a single data block.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.tree.get(..self.shape.tree_len()).unwrap_or_default()
     }
 
     /// Checks the data blocks from number `first_block` on, at least one, whole blocks only.
@@ -196,7 +204,7 @@ impl VerifiedTree {
         }
         let digests = usize::try_from(first_block).ok().and_then(|first| {
             let end = first.checked_add(blocks)?.checked_mul(digest_len)?;
-            self.leaves.get(first.checked_mul(digest_len)?..end)
+            self.tree.get(self.leaves.clone())?.get(first.checked_mul(digest_len)?..end)
         });
         let Some(digests) = digests else {
             let data_blocks = self.shape.data_blocks();

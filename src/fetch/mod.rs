@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! The hash tree up to the root hash, and every data block against the tree.
+//!
+//! **In:** [`Authenticated`]: trusted root hashes, a source whose bytes are claims, superblocks
+//! that nobody signed.
+//! **Out:** [`Fetched`]: the tree is the one of the root hash, unused slots included, so the
+//! superblock's parameters are the only ones that fit it; every data block matches the tree. For a
+//! boot the bytes that were judged are in sealed memory; for an audit they are let go.
+//! **Refuses:** the first block that differs. Nothing is stored before it was judged, and no byte
+//! that was judged is fetched again.
+
+mod store;
+mod window;
+
+use std::io;
+
+use crate::authenticate::{Authenticated, AuthenticatedPartition, Evidence, RootHash, Warrant};
+use crate::designator::PartitionDesignator;
+use crate::dissect::verity_superblock::VeritySuperblock;
+use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
+use crate::image_policy::Rule;
+use crate::limits;
+use crate::merkle::{BlockError, ShapeError, TreeError, TreeShape, VerifiedTree};
+use crate::source::{self, Source};
+use crate::units::ByteRange;
+pub use store::{LetGo, Sealing, Store};
+pub use window::Ends;
+
+/// How long fetching will take, for whoever waits for it.
+pub trait Progress {
+    /// `total` bytes are to come.
+    fn begin(&mut self, total: u64);
+
+    /// `bytes` more have come and were found right.
+    fn advance(&mut self, bytes: u64);
+}
+
+/// What became known of one partition's bytes.
+#[derive(Debug)]
+pub enum Content {
+    /// All of them are the ones that the root hash means.
+    Verity(VerityContent),
+    /// Nothing: these lines of policy open it.
+    Open(Vec<Origin>),
+}
+
+/// A protected partition whose blocks were all checked.
+#[derive(Debug)]
+pub struct VerityContent {
+    /// The root hash everything was checked against.
+    pub root_hash: RootHash,
+    /// What that rests on.
+    pub evidence: Evidence,
+    /// The tree's parameters, confirmed by the tree.
+    pub shape: TreeShape,
+    /// UUID of the superblock: a name, nothing hangs on it.
+    pub uuid: uuid::Uuid,
+    /// The hash partition up to the end of the tree.
+    pub hash: ByteRange,
+}
+
+/// One partition whose bytes are in.
+#[derive(Debug)]
+pub struct FetchedPartition {
+    /// What it is used as.
+    pub designator: PartitionDesignator,
+    /// Its slot, counted from 1.
+    pub number: u32,
+    /// Where its data stand: for a protected partition exactly the blocks the tree covers.
+    pub data: ByteRange,
+    /// What is known of the bytes.
+    pub content: Content,
+    /// Beginning and end of the data, for the file system's superblock.
+    pub ends: Ends,
+    /// The policy's rule for it.
+    pub rule: Rule,
+    /// Who made that rule.
+    pub origins: Vec<Origin>,
+}
+
+/// An image whose protected partitions are what was signed. Made by [`fetch`] alone.
+#[derive(Debug)]
+#[must_use]
+pub struct Fetched<S> {
+    kept: S,
+    partitions: Vec<FetchedPartition>,
+}
+
+/// Why bytes are refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the message beside each field says what it is")]
+pub enum FetchError {
+    #[error("at byte {offset} of the image: {error}")]
+    Block { designator: PartitionDesignator, offset: u64, error: BlockError, origin: Origin },
+    #[error("the superblock counts {needed} bytes, the partition has {size}")]
+    DataSize { designator: PartitionDesignator, needed: u64, size: u64 },
+    #[error("{error}")]
+    Shape { designator: PartitionDesignator, error: ShapeError },
+    #[error(transparent)]
+    Source(#[from] source::Error),
+    #[error("no memory for the image: {0}")]
+    Store(#[source] io::Error),
+    #[error("{error}")]
+    Tree { designator: PartitionDesignator, error: TreeError, origin: Origin },
+    #[error("the tree takes {needed} bytes, its partition has {size}")]
+    TreeSize { designator: PartitionDesignator, needed: u64, size: u64 },
+}
+
+impl Refusal for FetchError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Block { .. }
+            | Self::DataSize { .. }
+            | Self::Shape { .. }
+            | Self::Tree { .. }
+            | Self::TreeSize { .. } => Class::Verity,
+            Self::Source(error) => error.class(),
+            Self::Store(_) => Class::Dev,
+        }
+    }
+
+    fn finding(&self) -> Finding {
+        let required_by = if let Self::Block { origin, .. } | Self::Tree { origin, .. } = self {
+            origin.clone()
+        } else {
+            Origin::Rule("one root hash means one image (dm-verity)")
+        };
+        let (id, subject, expected, advice) = match self {
+            Self::Source(error) => return error.finding(),
+            Self::Block { designator, .. } => (
+                "fetch-block",
+                designator.name(),
+                "every data block is the one that was signed",
+                "the image was changed after it was signed, or damaged on its way: serve the \
+                 original",
+            ),
+            Self::DataSize { designator, .. } | Self::TreeSize { designator, .. } => (
+                "fetch-size",
+                designator.name(),
+                "data and tree lie inside their partitions",
+                "the image is cut off or its superblock was changed: serve the original",
+            ),
+            Self::Shape { designator, .. } => (
+                "fetch-shape",
+                designator.name(),
+                "tree parameters within the limits",
+                "build the image anew with systemd-repart or veritysetup",
+            ),
+            Self::Tree { designator, .. } => (
+                "fetch-tree",
+                designator.name(),
+                "the hash tree is the one of the signed root hash",
+                "tree, superblock and signature are not from one build, or were changed: serve \
+                 the original",
+            ),
+            Self::Store(_) => (
+                "fetch-memory",
+                "image",
+                "memory for the used partitions",
+                "give the machine more memory, or make the image smaller",
+            ),
+        };
+        Finding {
+            id,
+            stage: Stage::Fetch,
+            outcome: Outcome::Failed,
+            subject: subject.to_owned(),
+            expected: expected.to_owned(),
+            found: self.to_string(),
+            required_by,
+            advice: advice.to_owned(),
+        }
+    }
+}
+
+/// Fetches and checks what will be used.
+///
+/// # Errors
+/// The first thing that is not as the root hash says; the source's failures; no memory.
+pub fn fetch<S: Store>(
+    authenticated: Authenticated,
+    mut store: S,
+    progress: &mut dyn Progress,
+) -> Result<Fetched<S::Kept>, FetchError> {
+    let (mut source, partitions) = authenticated.into_parts();
+    let total = partitions.iter().map(announced).fold(0, u64::saturating_add);
+    progress.begin(total);
+    store.make_room(source.len()).map_err(FetchError::Store)?;
+    let mut fetched = Vec::new();
+    for partition in partitions {
+        fetched.push(fetch_one(&mut source, partition, &mut store, progress)?);
+    }
+    Ok(Fetched { kept: store.keep().map_err(FetchError::Store)?, partitions: fetched })
+}
+
+/// Bytes that a partition will take, as its superblock claims; for the progress bar only.
+fn announced(partition: &AuthenticatedPartition) -> u64 {
+    match &partition.warrant {
+        Warrant::Verity { superblock, .. } => superblock.data_len().min(partition.data.len()),
+        Warrant::Open(_) => 0,
+    }
+}
+
+fn fetch_one(
+    source: &mut Source,
+    partition: AuthenticatedPartition,
+    store: &mut impl Store,
+    progress: &mut dyn Progress,
+) -> Result<FetchedPartition, FetchError> {
+    let AuthenticatedPartition { designator, number, data, warrant, rule, origins } = partition;
+    let (data, content, ends) = match warrant {
+        Warrant::Open(origins) => (data, Content::Open(origins), window::read(source, data)?),
+        Warrant::Verity { root_hash, evidence, superblock, hash } => {
+            let plan = Plan::new(designator, &superblock, data, hash)?;
+            let (data, hash) = (plan.data, plan.hash);
+            let origin = origins.first().cloned().unwrap_or(Origin::BuiltIn);
+            let demand = Demand { designator, origin };
+            let tree = fetch_tree(source, &demand, plan, &root_hash, store)?;
+            let ends = fetch_blocks(source, (&demand, data), &tree, store, progress)?;
+            let (shape, uuid) = (tree.shape().clone(), superblock.uuid());
+            let content = VerityContent { root_hash, evidence, shape, uuid, hash };
+            (data, Content::Verity(content), ends)
+        }
+    };
+    Ok(FetchedPartition { designator, number, data, content, ends, rule, origins })
+}
+
+/// Where tree and data stand if the superblock is right; the tree will tell.
+struct Plan {
+    shape: TreeShape,
+    /// Exactly the blocks the tree covers.
+    data: ByteRange,
+    /// The hash partition up to the end of the tree.
+    hash: ByteRange,
+    /// The tree's blocks; none over a single data block.
+    tree: Option<ByteRange>,
+}
+
+impl Plan {
+    fn new(
+        designator: PartitionDesignator,
+        superblock: &VeritySuperblock,
+        data: ByteRange,
+        hash: ByteRange,
+    ) -> Result<Self, FetchError> {
+        let shape = TreeShape::new(
+            superblock.algorithm(),
+            superblock.data_block_size(),
+            superblock.hash_block_size(),
+            superblock.data_blocks(),
+            superblock.salt(),
+        )
+        .map_err(|error| FetchError::Shape { designator, error })?;
+        let needed = shape.data_len();
+        let data = data.part(0, needed).ok_or(FetchError::DataSize {
+            designator,
+            needed,
+            size: data.len(),
+        })?;
+        let tree_len = u64::try_from(shape.tree_len()).unwrap_or(u64::MAX);
+        let needed = shape.tree_offset().saturating_add(tree_len);
+        let size = hash.len();
+        let hash = hash.part(0, needed).ok_or(FetchError::TreeSize { designator, needed, size })?;
+        let tree = hash.part(shape.tree_offset(), tree_len);
+        Ok(Self { shape, data, hash, tree })
+    }
+}
+
+/// Which partition, and who demands that it is protected.
+struct Demand {
+    designator: PartitionDesignator,
+    origin: Origin,
+}
+
+fn fetch_tree(
+    source: &mut Source,
+    demand: &Demand,
+    plan: Plan,
+    root_hash: &RootHash,
+    store: &mut impl Store,
+) -> Result<VerifiedTree, FetchError> {
+    let bytes = match plan.tree {
+        Some(range) => source.read(range, limits::HASH_TREE)?,
+        None => Vec::new(),
+    };
+    let tree = VerifiedTree::check(plan.shape, bytes, root_hash.as_bytes()).map_err(|error| {
+        FetchError::Tree { designator: demand.designator, error, origin: demand.origin.clone() }
+    })?;
+    if let Some(range) = plan.tree {
+        store.put(range.offset(), tree.bytes()).map_err(FetchError::Store)?;
+    }
+    Ok(tree)
+}
+
+/// Bytes judged and stored at a time: a whole number of blocks of every size.
+const CHUNK: usize = 1 << 20;
+
+fn fetch_blocks(
+    source: &mut Source,
+    (demand, data): (&Demand, ByteRange),
+    tree: &VerifiedTree,
+    store: &mut impl Store,
+    progress: &mut dyn Progress,
+) -> Result<Ends, FetchError> {
+    let block_size = u64::from(tree.shape().data_block_size());
+    let mut ends = Ends::new(data.len());
+    let mut buffer = vec![0; CHUNK];
+    source.read_into(data, &mut buffer, |offset, chunk| {
+        let inside = offset.saturating_sub(data.offset());
+        let block = inside.checked_div(block_size).unwrap_or(u64::MAX);
+        tree.check_blocks(block, chunk).map_err(|error| demand.bad_block(data, error))?;
+        store.put(offset, chunk).map_err(FetchError::Store)?;
+        ends.take(inside, chunk);
+        progress.advance(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+        Ok::<(), FetchError>(())
+    })?;
+    Ok(ends)
+}
+
+impl Demand {
+    /// The mismatch, placed in the image.
+    fn bad_block(&self, data: ByteRange, error: BlockError) -> FetchError {
+        let inside = if let BlockError::Mismatch { offset, .. } = &error { *offset } else { 0 };
+        let offset = data.offset().saturating_add(inside);
+        let (designator, origin) = (self.designator, self.origin.clone());
+        FetchError::Block { designator, offset, error, origin }
+    }
+}
+
+impl<S> Fetched<S> {
+    /// What is in.
+    #[must_use]
+    pub fn partitions(&self) -> &[FetchedPartition] {
+        &self.partitions
+    }
+
+    /// Hands everything on to the stage that identifies.
+    pub(crate) fn into_parts(self) -> (S, Vec<FetchedPartition>) {
+        (self.kept, self.partitions)
+    }
+}
