@@ -55,5 +55,8 @@ pub mod dissect;
 pub mod policy;
 pub mod authenticate;
 pub mod fetch;
+pub mod identify;
+pub mod verity;
+pub mod expose;
 
 // Floor 3: the whole path.

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! Handing the verified root over: mounts and links.
+//!
+//! **In:** [`Mapped`]: devices under dm-verity. **Out:** [`Exposed`]: the root mounted read-only,
+//! and links that exist only for what was authenticated and lead to its dm-verity device.
+//! **Refuses:** mount points that are not plain directories, names that are taken. What was made
+//! before a failure is taken back.
+//!
+//! Every mount is `ro,nodev` with the log replay of its file system switched off; systemd 262
+//! mounts with the same flags.
+
+mod undo;
+
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MsFlags, mount};
+
+use crate::designator::PartitionDesignator;
+use crate::filesystem::FileSystem;
+use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
+use crate::verity::{Mapped, MappedPartition};
+use undo::Undo;
+
+/// Where links go: the directories of a running system, or of a test.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The mount point of the root.
+    pub root: PathBuf,
+    /// /dev, or a directory in its place.
+    pub dev: PathBuf,
+}
+
+/// A root that is ready for switch-root. Made by [`expose`] alone.
+#[derive(Debug)]
+#[must_use]
+pub struct Exposed {
+    mounts: Vec<PathBuf>,
+    links: Vec<PathBuf>,
+}
+
+/// Why the root was not handed over.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the message beside each field says what it is")]
+pub enum ExposeError {
+    #[error("{path}: {error}")]
+    Link { path: PathBuf, error: io::Error },
+    #[error("{path}: {error}")]
+    Mount { designator: PartitionDesignator, path: PathBuf, error: io::Error },
+    #[error("no root partition is mapped")]
+    NoRoot,
+}
+
+impl Refusal for ExposeError {
+    fn class(&self) -> Class {
+        match self {
+            Self::NoRoot => Class::Config,
+            Self::Link { .. } | Self::Mount { .. } => Class::Dev,
+        }
+    }
+
+    fn finding(&self) -> Finding {
+        let (id, subject, expected, advice) = match self {
+            Self::Link { .. } => {
+                ("expose-link", "link", "a free name", "nothing else may make links of this name")
+            }
+            Self::Mount { designator, .. } => (
+                "expose-mount",
+                designator.name(),
+                "an empty directory, and the file system's driver in the kernel",
+                "the initrd needs the kernel module of this file system, and /sysroot must be a \
+                 directory",
+            ),
+            Self::NoRoot => (
+                "expose-root",
+                "root",
+                "a root partition",
+                "booting from a usr partition alone is not supported",
+            ),
+        };
+        Finding {
+            id,
+            stage: Stage::Expose,
+            outcome: Outcome::Failed,
+            subject: subject.to_owned(),
+            expected: expected.to_owned(),
+            found: self.to_string(),
+            required_by: Origin::Rule("only what was authenticated is exposed"),
+            advice: advice.to_owned(),
+        }
+    }
+}
+
+/// Mounts root, and usr on it, and makes the links.
+///
+/// # Errors
+/// The first mount or link that fails; what was made before is taken back.
+pub fn expose(mapped: Mapped, name: &str, places: &Places) -> Result<Exposed, ExposeError> {
+    let mut partitions = mapped.into_partitions();
+    partitions.sort_by_key(|it| it.designator);
+    if partitions.first().map(|it| it.designator) != Some(PartitionDesignator::Root) {
+        return Err(ExposeError::NoRoot);
+    }
+    let mut undo = Undo::default();
+    for partition in &partitions {
+        mount_one(partition, places, &mut undo)?;
+    }
+    for partition in &partitions {
+        for link in links(partition, name, places) {
+            make_link(&link, partition.node(), &mut undo)?;
+        }
+    }
+    let (mounts, links) = undo.disarm();
+    for partition in partitions {
+        // The table and the mount hold the device from here on.
+        drop(partition.keep());
+    }
+    Ok(Exposed { mounts, links })
+}
+
+fn mount_one(
+    partition: &MappedPartition,
+    places: &Places,
+    undo: &mut Undo,
+) -> Result<(), ExposeError> {
+    let path = if partition.designator == PartitionDesignator::Usr {
+        places.root.join("usr")
+    } else {
+        places.root.clone()
+    };
+    let designator = partition.designator;
+    let failed = |error| ExposeError::Mount { designator, path: path.clone(), error };
+    if !path.symlink_metadata().map_err(failed)?.is_dir() {
+        return Err(failed(io::ErrorKind::NotADirectory.into()));
+    }
+    mount(
+        Some(partition.node()),
+        &path,
+        Some(partition.filesystem.name()),
+        MsFlags::MS_RDONLY | MsFlags::MS_NODEV,
+        without_replay(partition.filesystem),
+    )
+    .map_err(|errno| failed(errno.into()))?;
+    undo.mounted(path);
+    Ok(())
+}
+
+/// The option that keeps a driver from replaying a log, which would write.
+fn without_replay(filesystem: FileSystem) -> Option<&'static str> {
+    match filesystem {
+        FileSystem::Ext4 => Some("noload"),
+        FileSystem::Xfs => Some("norecovery"),
+        FileSystem::Btrfs => Some("rescue=nologreplay"),
+        FileSystem::Erofs | FileSystem::F2fs | FileSystem::Squashfs | FileSystem::Vfat => None,
+    }
+}
+
+/// The names a system looks for: device-mapper's, systemd's by designator, and the one that the
+/// command line of `rd.systemd.pull=` uses.
+fn links(partition: &MappedPartition, name: &str, places: &Places) -> [PathBuf; 3] {
+    let designator = partition.designator.name();
+    let by_loop_ref = format!("{}.raw-part{}", encode(name), partition.number);
+    [
+        places.dev.join("mapper").join(designator),
+        places.dev.join("disk/by-designator").join(designator),
+        places.dev.join("disk/by-loop-ref").join(by_loop_ref),
+    ]
+}
+
+/// Encodes as udev does for link names (libblkid, `blkid_encode_string`): everything outside its
+/// list as `\xNN`.
+fn encode(name: &str) -> String {
+    let mut out = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"#+-.:=@_".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    out
+}
+
+fn make_link(link: &Path, node: &Path, undo: &mut Undo) -> Result<(), ExposeError> {
+    let failed = |error| ExposeError::Link { path: link.to_owned(), error };
+    if let Some(directory) = link.parent() {
+        std::fs::create_dir_all(directory).map_err(failed)?;
+    }
+    symlink(node, link).map_err(failed)?;
+    undo.linked(link.to_owned());
+    Ok(())
+}
+
+impl Exposed {
+    /// Mount points, the root first.
+    #[must_use]
+    pub fn mounts(&self) -> &[PathBuf] {
+        &self.mounts
+    }
+
+    /// Links to the devices.
+    #[must_use]
+    pub fn links(&self) -> &[PathBuf] {
+        &self.links
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn link_names_are_encoded_as_udev_does() {
+        assert_eq!(encode("image"), "image");
+        assert_eq!(encode("a b/../\\"), "a\\x20b\\x2f..\\x2f\\x5c");
+    }
+
+    #[test]
+    fn a_link_name_that_is_taken_is_an_error_and_stays_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("disk/by-designator/root");
+        let mut undo = Undo::default();
+        make_link(&link, Path::new("/dev/dm-0"), &mut undo).unwrap();
+        let error = make_link(&link, Path::new("/dev/dm-1"), &mut undo).unwrap_err();
+        assert!(matches!(error, ExposeError::Link { .. }));
+        assert_eq!(std::fs::read_link(&link).unwrap(), Path::new("/dev/dm-0"));
+        drop(undo);
+        assert!(!link.exists() && link.symlink_metadata().is_err());
+    }
+}
