@@ -60,3 +60,7 @@ pub mod verity;
 pub mod expose;
 
 // Floor 3: the whole path.
+pub mod error;
+pub mod report;
+pub mod loader;
+pub mod boot;

@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 //! Arguments in, a library call, an exit code out; nothing else.
 
+mod cli;
+
 use std::process::ExitCode;
 
 use veriroot::source;
@@ -10,5 +12,5 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|it| it == source::CHILD_SUBCOMMAND) {
         return source::run_child();
     }
-    ExitCode::from(2)
+    cli::run()
 }

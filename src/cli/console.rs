@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Reports as people read them.
+//!
+//! **In:** a report, whose texts are escaped already. **Out:** lines of at most 78 columns where
+//! words allow. **Refuses:** nothing.
+
+use std::fmt::Write as _;
+
+use veriroot::finding::{Finding, Outcome};
+use veriroot::report::Report;
+
+/// Columns of a serial console, less two.
+const WIDTH: usize = 78;
+
+/// Columns of the labels on the left.
+const INDENT: usize = 11;
+
+/// The whole of an audit: a line for each finding, then the verdict.
+pub(super) fn audit(report: &Report) -> String {
+    let mut out = format!("{}\n", report.image);
+    for finding in report.findings.iter().filter(|it| it.outcome != Outcome::Failed) {
+        line(&mut out, "  passed", &format!("{}: {}", finding.subject, finding.found));
+    }
+    match failed(report) {
+        Some(finding) => out.push_str(&refusal(report, finding)),
+        None => line(&mut out, "ACCEPTED", "every demand is met"),
+    }
+    out
+}
+
+/// What a boot says when it refuses: what was found, what was demanded, by whom, what to do.
+pub(super) fn boot_refusal(report: &Report, then: &str) -> String {
+    let rule = "=".repeat(WIDTH);
+    let mut out = format!("\n{rule}\n");
+    if let Some(finding) = failed(report) {
+        out.push_str(&refusal(report, finding));
+    }
+    line(&mut out, "exposed", "nothing: no device, no mount, no link");
+    line(&mut out, "next", then);
+    let _infallible = writeln!(out, "{rule}");
+    out
+}
+
+/// What a boot says when the root is ready.
+pub(super) fn boot_accepted(report: &Report) -> String {
+    let mut out = String::new();
+    for partition in &report.partitions {
+        let text = format!(
+            "{} is partition {} of {}, {}, {} blocks verified, {}",
+            partition.designator,
+            partition.number,
+            report.image,
+            partition.filesystem.unwrap_or("unknown"),
+            partition.blocks_verified,
+            partition.signer.as_deref().unwrap_or("unsigned"),
+        );
+        line(&mut out, "veriroot:", &text);
+    }
+    out
+}
+
+fn failed(report: &Report) -> Option<&Finding> {
+    report.findings.iter().rev().find(|it| it.outcome == Outcome::Failed)
+}
+
+fn refusal(report: &Report, finding: &Finding) -> String {
+    let mut out = String::new();
+    let verdict = report.refused.map_or(String::new(), |class| {
+        format!("{} (class {class}, exit code {})", class.verdict(), class.exit_code())
+    });
+    line(&mut out, "REFUSED", &verdict);
+    if !report.image.is_empty() {
+        line(&mut out, "image", &report.image);
+    }
+    line(&mut out, "stage", &format!("{} ({})", finding.stage, finding.id));
+    line(&mut out, "found", &format!("{}: {}", finding.subject, finding.found));
+    line(&mut out, "demanded", &finding.expected);
+    line(&mut out, "by", &finding.required_by.to_string());
+    line(&mut out, "to do", &finding.advice);
+    out
+}
+
+/// A label, and text wrapped beside it.
+fn line(out: &mut String, label: &str, text: &str) {
+    let mut column = INDENT;
+    let _infallible = write!(out, "{label:<width$}", width = INDENT.saturating_sub(1));
+    for word in text.split(' ') {
+        let width = word.len().saturating_add(1);
+        if column.saturating_add(width) > WIDTH && column > INDENT {
+            let _infallible = write!(out, "\n{:width$}", "", width = INDENT.saturating_sub(1));
+            column = INDENT;
+        }
+        let _infallible = write!(out, " {word}");
+        column = column.saturating_add(width);
+    }
+    out.push('\n');
+}

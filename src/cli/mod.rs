@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The command line: arguments, renderings, exit codes.
+//!
+//! **In:** arguments. **Out:** machine output on stdout, everything else on stderr.
+//! **Refuses:** arguments it does not know. The library knows nothing of this module.
+
+mod audit;
+mod boot;
+mod console;
+mod json;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use veriroot::finding::Class;
+
+/// Exit codes, for `--help`.
+const EXIT_CODES: &str = "\
+Exit codes: 0 accepted, 2 wrong usage or configuration, 10 unavailable,
+20 malformed image, 21 refused by policy, 22 not authentic, 30 system error";
+
+/// Boots a signed disk image from the network, and refuses every other one.
+#[derive(Debug, Parser)]
+#[command(name = "veriroot", version, after_help = EXIT_CODES, max_term_width = 80)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Judges an image with the boot engine: policy, signature, every block.
+    Audit(audit::AuditArguments),
+    /// Boots the image that the kernel command line names (run in an initrd).
+    Boot(boot::BootArguments),
+}
+
+/// How JSON is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Json {
+    /// Indented.
+    Pretty,
+    /// On one line.
+    Short,
+    /// Not at all.
+    Off,
+}
+
+/// Runs the command that the arguments name.
+pub(crate) fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // What can't be printed can't be reported either.
+            error.print().ok();
+            let usage = Class::Config.exit_code();
+            return ExitCode::from(if error.use_stderr() { usage } else { 0 });
+        }
+    };
+    match arguments.command {
+        Command::Audit(arguments) => audit::run(&arguments),
+        Command::Boot(arguments) => boot::run(&arguments),
+    }
+}
+
+/// The exit code of a report's verdict.
+fn exit_code(refused: Option<Class>) -> ExitCode {
+    ExitCode::from(refused.map_or(0, Class::exit_code))
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! The whole path.
+//!
+//! **In:** a source, and what is demanded of it. **Out:** a [`Report`], and for a boot the exposed
+//! root. **Refuses:** what any stage refuses; the first refusal is the verdict.
+
+use crate::authenticate::{Trust, authenticate};
+use crate::designator::{Architecture, PartitionDesignator};
+use crate::dissect::{Scope, dissect};
+use crate::error::Error;
+use crate::expose::{Exposed, Places, expose};
+use crate::fetch::{LetGo, Progress, Sealing, Store, fetch};
+use crate::identify::{Identified, identify};
+use crate::image_policy::Use;
+use crate::policy::{Expectation, admit};
+use crate::policy_file::EffectivePolicy;
+use crate::report::Report;
+use crate::source::Source;
+use crate::verity::map;
+
+/// Everything that is demanded of an image.
+#[derive(Debug)]
+pub struct Demands<'a> {
+    /// The architecture that root and usr are for.
+    pub architecture: Architecture,
+    /// The image policy and what goes with it.
+    pub policy: &'a EffectivePolicy,
+    /// Keys and pins.
+    pub trust: Trust<'a>,
+    /// What the command line says of the layout.
+    pub expectation: Expectation,
+}
+
+impl Demands<'_> {
+    /// Root and usr, as far as the policy could want them protected.
+    fn scope(&self) -> Scope {
+        let protected = |designator: &PartitionDesignator| {
+            let (rule, _) = self.policy.rule(*designator);
+            rule.uses.contains(Use::Verity) || rule.uses.contains(Use::Signed)
+        };
+        let verity = [PartitionDesignator::Root, PartitionDesignator::Usr];
+        Scope {
+            architecture: self.architecture,
+            verity: verity.into_iter().filter(protected).collect(),
+        }
+    }
+}
+
+/// Judges an image offline: every stage up to the file system, every block hashed, nothing kept.
+pub fn audit(
+    source: Source,
+    demands: &Demands<'_>,
+    report: &mut Report,
+    progress: &mut dyn Progress,
+) -> Result<(), Error> {
+    judge(source, demands, LetGo, report, progress).map(|_identified| ())
+}
+
+/// Judges an image, maps it and hands its root over.
+///
+/// # Errors
+/// The first refusal. Nothing is mapped, mounted or linked then.
+pub fn boot(
+    source: Source,
+    demands: &Demands<'_>,
+    (name, places): (&str, &Places),
+    report: &mut Report,
+    progress: &mut dyn Progress,
+) -> Result<Exposed, Error> {
+    let identified = judge(source, demands, Sealing::default(), report, progress)?;
+    let mapped = map(identified, demands.policy.boot().on_corruption.value)?;
+    Ok(expose(mapped, name, places)?)
+}
+
+/// The stages that need no privileges.
+fn judge<S: Store>(
+    source: Source,
+    demands: &Demands<'_>,
+    store: S,
+    report: &mut Report,
+    progress: &mut dyn Progress,
+) -> Result<Identified<S::Kept>, Error> {
+    report.mode = source.mode().name();
+    let dissected = dissect(source, &demands.scope())?;
+    report.dissected(&dissected);
+    let admitted = admit(dissected, demands.policy, &demands.expectation)?;
+    report.admitted(&admitted);
+    let authenticated = authenticate(admitted, &demands.trust)?;
+    report.authenticated(&authenticated);
+    let fetched = fetch(authenticated, store, progress)?;
+    report.fetched(&fetched);
+    let identified = identify(fetched)?;
+    report.identified(&identified);
+    Ok(identified)
+}
