@@ -151,7 +151,7 @@ mod tests {
         for length in [2047, 4095, 4097] {
             let text = "a".repeat(length);
             assert_eq!(words(&text), Err(CmdlineError::CutOff { length }));
-            assert!(words(&"a".repeat(length - 2)).is_ok());
+            assert!(words(&"a".repeat(length - 3)).is_ok());
         }
     }
 
