@@ -11,7 +11,7 @@
 
 use thiserror::Error;
 
-use super::flags::{FileSystemSet, Rule, UseSet};
+use super::flags::{FileSystemSet, Rule, SwitchSet, Use, UseSet};
 use super::{ImagePolicy, Impossible};
 use crate::designator::PartitionDesignator;
 
@@ -94,6 +94,32 @@ impl ImagePolicy {
             policy.settle(designator, union(self.rule(designator), other.rule(designator)));
         }
         policy
+    }
+
+    /// What this policy admits and `other` does not, for every partition where there is any.
+    #[must_use]
+    pub fn beyond(&self, other: &Self) -> Vec<(PartitionDesignator, Rule)> {
+        let rules =
+            PartitionDesignator::ALL.into_iter().map(|it| (it, self.rule(it), other.rule(it)));
+        rules
+            .filter(|(_, ours, theirs)| !ours.is_within(theirs))
+            .map(|(designator, ours, theirs)| {
+                let mut more = Rule {
+                    uses: ours.uses.difference(theirs.uses),
+                    read_only: ours.read_only.difference(theirs.read_only),
+                    growfs: ours.growfs.difference(theirs.growfs),
+                    filesystems: ours.filesystems.difference(theirs.filesystems),
+                };
+                // Where the other side has no such partition, its bits and types say nothing.
+                if theirs.uses == UseSet::from_iter([Use::Absent]) {
+                    (more.read_only, more.growfs) = (SwitchSet::EMPTY, SwitchSet::EMPTY);
+                }
+                if !ours.uses.may_be_used() || !theirs.uses.may_be_used() {
+                    more.filesystems = FileSystemSet::EMPTY;
+                }
+                (designator, more)
+            })
+            .collect()
     }
 
     /// Makes `rule` hold for a partition, with a clause only where it does not follow anyway.

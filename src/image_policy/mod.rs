@@ -12,6 +12,7 @@
 
 mod algebra;
 mod flags;
+pub mod lint;
 mod parse;
 mod print;
 mod reading;
@@ -103,24 +104,27 @@ impl ImagePolicy {
         needed.then_some(Rule { uses, filesystems: FileSystemSet::EMPTY, ..rule })
     }
 
-    /// Checks that some image can meet the policy: that every partition may be something, and
-    /// that data, hash tree and signature can meet their rules together.
+    /// Checks that some image can meet the policy.
     fn possible(&self) -> Result<(), Impossible> {
-        for designator in PartitionDesignator::ALL {
-            if self.rule(designator).uses.is_empty() {
-                return Err(Impossible { designator, unmet: Unmet::NoUse });
+        self.impossibilities().next().map_or(Ok(()), Err)
+    }
+
+    /// Partitions that may be nothing at all, then data partitions that cannot meet their rules
+    /// together with their hash tree and signature.
+    fn impossibilities(&self) -> impl Iterator<Item = Impossible> {
+        let of = |unmet| move |designator| Impossible { designator, unmet };
+        let useless = move |it: &PartitionDesignator| self.rule(*it).uses.is_empty();
+        let no_use = PartitionDesignator::ALL.into_iter().filter(useless).map(of(Unmet::NoUse));
+        let contradictions = PartitionDesignator::ALL.into_iter().filter_map(move |designator| {
+            let parts = [designator.signature()?, designator.hash_tree()?];
+            if useless(&designator) || !self.reachable(designator).is_empty() {
+                return None;
             }
-        }
-        for designator in PartitionDesignator::ALL {
-            if let (Some(hash), Some(signature)) = (designator.hash_tree(), designator.signature())
-                && self.reachable(designator).is_empty()
-            {
-                let own = |it: &PartitionDesignator| self.clauses.contains_key(it);
-                let with = [signature, hash].into_iter().find(own).unwrap_or(hash);
-                return Err(Impossible { designator, unmet: Unmet::Contradiction { with } });
-            }
-        }
-        Ok(())
+            let own = |it: &PartitionDesignator| self.clauses.contains_key(it);
+            let with = parts.into_iter().find(own).or(designator.hash_tree())?;
+            Some(of(Unmet::Contradiction { with })(designator))
+        });
+        no_use.chain(contradictions)
     }
 
     /// The uses in a partition's rule that the rules of its hash tree and signature leave room

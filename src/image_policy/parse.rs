@@ -88,9 +88,8 @@ impl ImagePolicy {
     /// # Errors
     /// [`ParseError`] with the byte range of the culprit.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let foreign = |c: &char| !matches!(c, ' '..='~');
         if text.len() <= limits::IMAGE_POLICY
-            && let Some((at, c)) = text.char_indices().find(|(_, c)| foreign(c))
+            && let Some((at, c)) = foreign(text)
         {
             let span = at..at.saturating_add(c.len_utf8());
             return Err(ParseError::new(Fault::Character(c), span));
@@ -129,12 +128,23 @@ fn complete(clause: &Clause) -> Result<(), ParseError> {
     if clause.rule().uses.is_empty() {
         return Err(ParseError::new(Fault::NoUse, clause.span.clone()));
     }
-    for (index, (word, span)) in clause.words.iter().enumerate() {
-        if clause.words.iter().take(index).any(|(earlier, _)| overlaps(*earlier, *word)) {
-            return Err(ParseError::new(Fault::DuplicateFlag, span.clone()));
-        }
+    match duplicates(clause).next() {
+        Some(span) => Err(ParseError::new(Fault::DuplicateFlag, span)),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Flags that an earlier flag of the clause already says.
+pub(super) fn duplicates(clause: &Clause) -> impl Iterator<Item = Range<usize>> {
+    clause.words.iter().enumerate().filter_map(|(index, (word, span))| {
+        let mut earlier = clause.words.iter().take(index);
+        earlier.any(|(it, _)| overlaps(*it, *word)).then(|| span.clone())
+    })
+}
+
+/// The first character that is neither a blank nor printable ASCII.
+pub(super) fn foreign(text: &str) -> Option<(usize, char)> {
+    text.char_indices().find(|(_, c)| !matches!(c, ' '..='~'))
 }
 
 fn overlaps(a: Word, b: Word) -> bool {

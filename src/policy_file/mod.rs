@@ -49,6 +49,7 @@ use crate::limits;
 pub struct PolicyFile {
     path: PathBuf,
     image_policy: Option<Stated<ImagePolicy>>,
+    image_policy_text: Option<String>,
     filesystems: BTreeMap<PartitionDesignator, Stated<FileSystemSet>>,
     certificates: Option<Stated<Vec<PathBuf>>>,
     kernel_keyring: Option<Stated<KernelKeyring>>,
@@ -98,6 +99,12 @@ impl PolicyFile {
         self.image_policy.as_ref()
     }
 
+    /// The image policy as it is written.
+    #[must_use]
+    pub fn image_policy_text(&self) -> Option<&str> {
+        self.image_policy_text.as_deref()
+    }
+
     fn states_nothing(&self) -> bool {
         let Self { path: _, image_policy, filesystems, revoked, signers, .. } = self;
         let trust = self.certificates.is_none()
@@ -131,6 +138,7 @@ impl Reader<'_> {
         let size = |text: &str| parse_size(text).filter(|it| *it <= limits::IMAGE);
         Ok(PolicyFile {
             path: self.path.to_owned(),
+            image_policy_text: image_policy.as_ref().map(|it| it.get_ref().clone()),
             image_policy: self.typed(image_policy, |text| {
                 ImagePolicy::parse(&text).map_err(|error| FileFault::ImagePolicy { text, error })
             })?,
