@@ -13,3 +13,5 @@
 )]
 
 mod policies;
+mod truth_table;
+mod typos;
