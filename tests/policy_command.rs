@@ -113,6 +113,7 @@ fn lint_has_nothing_to_say_about_good_policies() {
 fn lint_explains_what_is_refused() {
     let (code, linted) = parsed(&["lint", "--json=pretty", "root=erofs", "root=signed"]);
     assert_eq!(code, 2);
+    let linted = &linted["policies"];
     assert_eq!((&linted[0]["accepted"], &linted[1]["accepted"]), (&json!(false), &json!(true)));
     let finding = &linted[0]["findings"][0];
     assert_eq!((&finding["id"], &finding["level"]), (&json!("no-use"), &json!("error")));

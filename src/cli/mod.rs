@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
 //! The command line: arguments, renderings, exit codes.
 //!
 //! **In:** arguments. **Out:** machine output on stdout, everything else on stderr.
@@ -8,6 +9,7 @@ mod audit;
 mod boot;
 mod console;
 mod json;
+mod policy;
 mod progress;
 
 use std::process::ExitCode;
@@ -34,6 +36,8 @@ enum Command {
     Audit(audit::AuditArguments),
     /// Boots the image that the kernel command line names (run in an initrd).
     Boot(boot::BootArguments),
+    /// Shows, lints and compares image policies.
+    Policy(policy::PolicyArguments),
 }
 
 /// How JSON is written.
@@ -61,6 +65,7 @@ pub(crate) fn run() -> ExitCode {
     match arguments.command {
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Boot(arguments) => boot::run(&arguments),
+        Command::Policy(arguments) => policy::run(&arguments),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::limits;
 
 /// A policy file that will not be used, and therefore nothing else either.
 #[derive(Debug, Error)]
-#[error("{}{}: {fault}", path.display(), line.map_or(String::new(), |line| format!(":{line}")))]
+#[error("{}{}: {fault}", escape(&path.display().to_string()), line.map_or(String::new(), |line| format!(":{line}")))]
 pub struct PolicyFileError {
     /// The file or directory.
     pub path: PathBuf,
@@ -39,7 +39,7 @@ pub enum FileFault {
     #[error("an empty list; leave the key out to keep what is built in")]
     EmptyList,
     /// Not an image policy.
-    #[error("{error}: {text:?}")]
+    #[error("{error}: \"{}\"", escape(text))]
     ImagePolicy {
         /// As written.
         text: String,

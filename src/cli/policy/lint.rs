@@ -13,22 +13,23 @@ use veriroot::finding::Class;
 use veriroot::image_policy::ImagePolicy;
 use veriroot::image_policy::lint::{KINDS, Level, Lint, lint, underlined};
 
-use super::{Given, Json, LintArgs, PolicyCommandError, print_json};
+use super::{Given, Json, LintArguments, PolicyError, VERSION, print_json};
 
-pub(super) fn run(args: &LintArgs, out: &mut dyn Write) -> Result<u8, PolicyCommandError> {
+pub(super) fn run(arguments: &LintArguments, out: &mut dyn Write) -> Result<u8, PolicyError> {
     let mut linted = Vec::new();
-    for argument in &args.policies {
+    for argument in &arguments.policies {
         let given = Given::read(argument)?;
         let lints = lint(&given.text);
         linted.push((given, lints));
     }
-    if args.sarif {
+    if arguments.sarif {
         print_json(out, Json::Pretty, &sarif(&linted))?;
-    } else if matches!(args.output.json, Json::Off) {
+    } else if matches!(arguments.output.json, Json::Off) {
         out.write_all(text(&linted).as_bytes())?;
     } else {
         let all: Vec<_> = linted.iter().map(|(given, lints)| json(given, lints)).collect();
-        print_json(out, args.output.json, &Value::Array(all))?;
+        let value = json!({ "version": VERSION, "policies": all });
+        print_json(out, arguments.output.json, &value)?;
     }
     let bad = linted.iter().flat_map(|(_, lints)| lints).any(|it| it.level > Level::Note);
     Ok(if bad { Class::Config.exit_code() } else { 0 })

@@ -7,10 +7,11 @@
 
 mod lint;
 
-use std::io::{self, Write};
+use std::io::{self, Write, stderr, stdout};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 use veriroot::designator::PartitionDesignator;
@@ -21,36 +22,38 @@ use veriroot::image_policy::{
 };
 use veriroot::policy_file::{FileFault, PolicyFile, PolicyFileError};
 
-/// Show, lint and compare image policies
+use super::Json;
+
+/// What `veriroot policy` takes.
 #[derive(Args, Debug)]
-pub(crate) struct PolicyArgs {
+pub(super) struct PolicyArguments {
     #[command(subcommand)]
     command: PolicyCommand,
 }
 
 #[derive(Debug, Subcommand)]
 enum PolicyCommand {
-    /// Show the normal form of a policy, and what it says of every partition
-    Show(ShowArgs),
-    /// Say what is wrong with policies, or only looks right
-    Lint(LintArgs),
-    /// Show what one policy admits that another does not
-    Diff(DiffArgs),
+    /// Shows the normal form of a policy, and what it says of every partition.
+    Show(ShowArguments),
+    /// Says what is wrong with policies, or only looks right.
+    Lint(LintArguments),
+    /// Shows what one policy admits that another does not.
+    Diff(DiffArguments),
 }
 
 #[derive(Args, Debug)]
-struct ShowArgs {
+struct ShowArguments {
     /// A policy, or a policy file (with "/" or ending in ".toml")
     policy: String,
     /// Show how systemd 262 reads it, mistakes included
     #[arg(long)]
     as_systemd: bool,
     #[command(flatten)]
-    output: OutputArgs,
+    output: OutputArguments,
 }
 
 #[derive(Args, Debug)]
-struct LintArgs {
+struct LintArguments {
     /// Policies, or policy files (with "/" or ending in ".toml")
     #[arg(required = true)]
     policies: Vec<String>,
@@ -58,49 +61,49 @@ struct LintArgs {
     #[arg(long, conflicts_with = "json")]
     sarif: bool,
     #[command(flatten)]
-    output: OutputArgs,
+    output: OutputArguments,
 }
 
 #[derive(Args, Debug)]
-struct DiffArgs {
+struct DiffArguments {
     /// A policy, or a policy file (with "/" or ending in ".toml")
     old: String,
     /// The policy to compare it with
     new: String,
     #[command(flatten)]
-    output: OutputArgs,
+    output: OutputArguments,
 }
 
 #[derive(Args, Debug)]
-struct OutputArgs {
+struct OutputArguments {
     /// Print JSON
     #[arg(long, value_enum, default_value = "off", value_name = "MODE")]
     json: Json,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Json {
-    /// With line breaks
-    Pretty,
-    /// On one line
-    Short,
-    /// Text for people
-    Off,
-}
+/// The version of the JSON forms: new keys may come, old ones stay.
+const VERSION: u32 = 1;
 
-/// Runs the subcommand and says with which code to exit.
-pub(crate) fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<u8, PolicyCommandError> {
-    match &args.command {
-        PolicyCommand::Show(args) => show(args, out),
-        PolicyCommand::Lint(args) => lint::run(args, out),
-        PolicyCommand::Diff(args) => diff(args, out),
-    }
+/// Runs the subcommand.
+pub(super) fn run(arguments: &PolicyArguments) -> ExitCode {
+    let out = &mut stdout().lock();
+    let code = match &arguments.command {
+        PolicyCommand::Show(arguments) => show(arguments, out),
+        PolicyCommand::Lint(arguments) => lint::run(arguments, out),
+        PolicyCommand::Diff(arguments) => diff(arguments, out),
+    };
+    let code = code.unwrap_or_else(|error| {
+        // Nobody is left to tell when stderr is gone; the exit code still says it.
+        writeln!(stderr(), "veriroot: {error}").ok();
+        error.exit_code()
+    });
+    ExitCode::from(code)
 }
 
 /// Why there is nothing to show.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub(crate) enum PolicyCommandError {
+enum PolicyError {
     #[error("{0}")]
     File(#[from] PolicyFileError),
     #[error("{}: the file states no image policy", .0.display())]
@@ -111,9 +114,9 @@ pub(crate) enum PolicyCommandError {
     Write(#[from] io::Error),
 }
 
-impl PolicyCommandError {
+impl PolicyError {
     /// Code to exit with.
-    pub(crate) fn exit_code(&self) -> u8 {
+    fn exit_code(&self) -> u8 {
         match self {
             Self::File(_) | Self::NoImagePolicy(_) | Self::NotAPolicy { .. } => {
                 Class::Config.exit_code()
@@ -130,7 +133,7 @@ struct Given {
 }
 
 impl Given {
-    fn read(argument: &str) -> Result<Self, PolicyCommandError> {
+    fn read(argument: &str) -> Result<Self, PolicyError> {
         if !argument.contains('/') && !argument.ends_with(".toml") {
             return Ok(Self { text: argument.to_owned(), place: None });
         }
@@ -148,19 +151,18 @@ impl Given {
                     _ => 1,
                 };
                 let text = file.image_policy_text();
-                let text =
-                    text.ok_or_else(|| PolicyCommandError::NoImagePolicy(path.to_owned()))?;
+                let text = text.ok_or_else(|| PolicyError::NoImagePolicy(path.to_owned()))?;
                 Ok(given(text, line))
             }
         }
     }
 
-    fn policy(&self) -> Result<ImagePolicy, PolicyCommandError> {
+    fn policy(&self) -> Result<ImagePolicy, PolicyError> {
         ImagePolicy::parse(&self.text).map_err(|error| self.not_a_policy(error))
     }
 
-    fn not_a_policy(&self, error: ParseError) -> PolicyCommandError {
-        PolicyCommandError::NotAPolicy { text: self.text.clone(), error }
+    fn not_a_policy(&self, error: ParseError) -> PolicyError {
+        PolicyError::NotAPolicy { text: self.text.clone(), error }
     }
 }
 
@@ -171,12 +173,12 @@ struct Shown {
     rules: Vec<(PartitionDesignator, Rule)>,
 }
 
-fn show(args: &ShowArgs, out: &mut dyn Write) -> Result<u8, PolicyCommandError> {
-    let given = Given::read(&args.policy)?;
+fn show(arguments: &ShowArguments, out: &mut dyn Write) -> Result<u8, PolicyError> {
+    let given = Given::read(&arguments.policy)?;
     let rules = |rule: &dyn Fn(PartitionDesignator) -> Rule| {
         PartitionDesignator::ALL.into_iter().map(|it| (it, rule(it))).collect()
     };
-    let shown = if args.as_systemd {
+    let shown = if arguments.as_systemd {
         let reading = SystemdReading::parse(&given.text).map_err(|it| given.not_a_policy(it))?;
         let rules = rules(&|it| reading.rule(it));
         Shown { long: reading.long(), short: reading.short(), rules }
@@ -185,7 +187,7 @@ fn show(args: &ShowArgs, out: &mut dyn Write) -> Result<u8, PolicyCommandError> 
         let rules = rules(&|it| policy.rule(it));
         Shown { long: policy.long(), short: policy.short(), rules }
     };
-    match args.output.json {
+    match arguments.output.json {
         Json::Off => out.write_all(shown.table().as_bytes())?,
         mode @ (Json::Pretty | Json::Short) => print_json(out, mode, &shown.json())?,
     }
@@ -197,7 +199,12 @@ impl Shown {
         let rule =
             |(it, rule): &(PartitionDesignator, Rule)| (it.name().to_owned(), rule_json(*rule));
         let designators: Map<_, _> = self.rules.iter().map(rule).collect();
-        json!({ "long": self.long, "short": self.short, "designators": designators })
+        json!({
+            "version": VERSION,
+            "long": self.long,
+            "short": self.short,
+            "designators": designators,
+        })
     }
 
     fn table(&self) -> String {
@@ -222,21 +229,22 @@ impl Shown {
     }
 }
 
-fn diff(args: &DiffArgs, out: &mut dyn Write) -> Result<u8, PolicyCommandError> {
-    let old = Given::read(&args.old)?.policy()?;
-    let new = Given::read(&args.new)?.policy()?;
+fn diff(arguments: &DiffArguments, out: &mut dyn Write) -> Result<u8, PolicyError> {
+    let old = Given::read(&arguments.old)?.policy()?;
+    let new = Given::read(&arguments.new)?.policy()?;
     let (only_old, only_new) = (old.beyond(&new), new.beyond(&old));
-    if !matches!(args.output.json, Json::Off) {
+    if !matches!(arguments.output.json, Json::Off) {
         let side = |more: &[(PartitionDesignator, Rule)]| -> Map<String, Value> {
             more.iter().map(|(it, rule)| (it.name().to_owned(), more_json(*rule))).collect()
         };
         let value = json!({
+            "version": VERSION,
             "old": old.short(),
             "new": new.short(),
             "only-old": side(&only_old),
             "only-new": side(&only_new),
         });
-        print_json(out, args.output.json, &value)?;
+        print_json(out, arguments.output.json, &value)?;
         return Ok(0);
     }
     let mut text = String::new();
