@@ -10,8 +10,13 @@
 //! policy would be content without one; a pin that is given has to fit, and adds to what a
 //! signature has to prove. There is no second try without either.
 
+// Each uses only those above it.
+pub mod revocation;
+
 pub mod anchors;
+
 pub mod cms;
+
 #[cfg(test)]
 mod testing;
 
@@ -288,7 +293,7 @@ fn vouch(
             let Some(anchors) = trust.anchors else {
                 return Err(AuthenticateError::NoAnchors { designator, origin });
             };
-            let evidence = verify(signature, claim, anchors)
+            let evidence = verify(designator, signature, anchors)
                 .map_err(|error| AuthenticateError::Cms { designator, error, origin })?;
             (claim, evidence)
         }
@@ -307,13 +312,14 @@ fn vouch(
 }
 
 fn verify(
+    designator: PartitionDesignator,
     signature: &VeritySignature,
-    claim: &RootHashClaim,
     anchors: &TrustAnchors,
 ) -> Result<Evidence, CmsError> {
     // The signed content is the lower-case hex of the root hash, without a newline.
-    let content = claim.to_string();
-    let signer = SignedData::parse(signature.signature())?.verify(content.as_bytes(), anchors)?;
+    let content = signature.root_hash().to_string();
+    let signed = SignedData::parse(signature.signature())?;
+    let signer = signed.verify(content.as_bytes(), designator.name(), anchors)?;
     Ok(Evidence::Signature {
         signer: signer.subject().to_owned(),
         fingerprint: HEXLOWER.encode(signer.fingerprint()),

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use cms::cert::x509::attr::Attribute;
-use cms::cert::x509::spki::AlgorithmIdentifierOwned;
+pub(crate) use cms::cert::x509::spki::AlgorithmIdentifierOwned;
 use cms::cert::{CertificateChoices, IssuerAndSerialNumber};
 use cms::content_info::{CmsVersion, ContentInfo};
 use cms::signed_data::{
@@ -24,13 +24,13 @@ use openssl::bn::{BigNum, MsbOption};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
-use openssl::pkey::{PKey, Private};
+use openssl::pkey::{HasPublic, PKey, Private};
 use openssl::rsa::{Padding, Rsa};
 use openssl::sign::{RsaPssSaltlen, Signer};
 use openssl::x509::extension::SubjectKeyIdentifier;
 use openssl::x509::{X509, X509Builder, X509NameBuilder};
 
-use super::anchors::TrustAnchors;
+use super::anchors::{AnchorError, TrustAnchors};
 
 /// A root hash in the form that is signed.
 pub(crate) const CONTENT: &[u8] =
@@ -83,6 +83,15 @@ impl Key {
 /// A certificate of version 3 with a random name, serial number and key identifier, before
 /// `change`.
 pub(crate) fn certificate(key: &PKey<Private>, change: impl FnOnce(&mut X509Builder)) -> X509 {
+    certify(key, key, change)
+}
+
+/// The same for a key whose private half is not here: `signer` signs, which nobody looks at.
+pub(crate) fn certify<T: HasPublic>(
+    key: &PKey<T>,
+    signer: &PKey<Private>,
+    change: impl FnOnce(&mut X509Builder),
+) -> X509 {
     let mut builder = X509::builder().unwrap();
     builder.set_version(2).unwrap();
     let mut serial = BigNum::new().unwrap();
@@ -103,17 +112,22 @@ pub(crate) fn certificate(key: &PKey<Private>, change: impl FnOnce(&mut X509Buil
     builder.append_extension(identifier.unwrap()).unwrap();
     change(&mut builder);
     let own_digest = [openssl::pkey::Id::ED25519, openssl::pkey::Id::ED448];
-    let digest = if own_digest.contains(&key.id()) {
+    let digest = if own_digest.contains(&signer.id()) {
         MessageDigest::null()
     } else {
         MessageDigest::sha256()
     };
-    builder.sign(key, digest).unwrap();
+    builder.sign(signer, digest).unwrap();
     builder.build()
 }
 
 /// The trust anchors of those files' content, loaded as any other.
 pub(crate) fn anchors<B: AsRef<[u8]>>(files: &[B]) -> TrustAnchors {
+    try_anchors(files).unwrap()
+}
+
+/// The same, or why not.
+pub(crate) fn try_anchors<B: AsRef<[u8]>>(files: &[B]) -> Result<TrustAnchors, AnchorError> {
     let dir = tempfile::tempdir().unwrap();
     let paths: Vec<PathBuf> = files
         .iter()
@@ -124,7 +138,7 @@ pub(crate) fn anchors<B: AsRef<[u8]>>(files: &[B]) -> TrustAnchors {
             path
         })
         .collect();
-    TrustAnchors::load(&paths).unwrap()
+    TrustAnchors::load(&paths)
 }
 
 /// How to sign.
@@ -261,7 +275,7 @@ pub(crate) fn message_digest(digest: Digest, content: &[u8]) -> Attribute {
 /// A `SignedData` without signed attributes, named by issuer and serial number.
 pub(crate) fn sign(key: &Key, scheme: Scheme, digest: Digest, content: &[u8]) -> SignedData {
     let signature = raw_sign(&key.private, scheme, digest, content);
-    assemble(key, signature_algorithm(scheme, digest), digest, signature)
+    assemble(&key.certificate, signature_algorithm(scheme, digest), digest, signature)
 }
 
 /// The same with signed attributes.
@@ -276,19 +290,20 @@ pub(crate) fn sign_attributes(
         set.insert(attribute.clone()).unwrap();
     }
     let signature = raw_sign(&key.private, scheme, digest, &set.to_der().unwrap());
-    let mut signed = assemble(key, signature_algorithm(scheme, digest), digest, signature);
+    let mut signed =
+        assemble(&key.certificate, signature_algorithm(scheme, digest), digest, signature);
     change_signer(&mut signed, |signer| signer.signed_attrs = Some(set));
     signed
 }
 
 /// Puts a signature that exists into a `SignedData`.
 pub(crate) fn assemble(
-    key: &Key,
+    certificate: &X509,
     signature_algorithm: AlgorithmIdentifierOwned,
     digest: Digest,
     signature: Vec<u8>,
 ) -> SignedData {
-    let certificate = x509(key);
+    let certificate = x509(certificate);
     let signer = SignerInfo {
         version: CmsVersion::V1,
         sid: SignerIdentifier::IssuerAndSerialNumber(IssuerAndSerialNumber {
@@ -314,8 +329,8 @@ pub(crate) fn assemble(
     }
 }
 
-pub(crate) fn x509(key: &Key) -> cms::cert::x509::Certificate {
-    Decode::from_der(&key.certificate.to_der().unwrap()).unwrap()
+fn x509(certificate: &X509) -> cms::cert::x509::Certificate {
+    Decode::from_der(&certificate.to_der().unwrap()).unwrap()
 }
 
 pub(crate) fn set<T: der::DerOrd>(items: Vec<T>) -> SetOfVec<T> {
@@ -329,7 +344,7 @@ pub(crate) fn change_signer(signed: &mut SignedData, change: impl FnOnce(&mut Si
 }
 
 pub(crate) fn embed(signed: &mut SignedData, key: &Key) {
-    let choice = CertificateChoices::Certificate(x509(key));
+    let choice = CertificateChoices::Certificate(x509(&key.certificate));
     signed.certificates = Some(CertificateSet(set(vec![choice])));
 }
 

@@ -20,6 +20,7 @@ use thiserror::Error;
 
 use crate::digest::RootHashClaim;
 use crate::escape::escape;
+use crate::finding::Class;
 use crate::limits;
 
 /// A well-formed verity signature. Every value in it is a claim.
@@ -188,6 +189,26 @@ pub enum SignatureError {
         /// Offset of the first bad byte.
         offset: usize,
     },
+}
+
+impl SignatureError {
+    /// The kind of refusal.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::PartitionTooLarge { .. }
+            | Self::SignatureTooLarge { .. }
+            | Self::TextTooLarge { .. }
+            | Self::TooDeep { .. } => Class::Limit,
+            Self::Base64
+            | Self::Fingerprint { .. }
+            | Self::Json { .. }
+            | Self::NotAnObject
+            | Self::Padding
+            | Self::RootHash { .. }
+            | Self::Utf8 { .. } => Class::Sigfmt,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //!
 //! [RFC 5280]: https://www.rfc-editor.org/rfc/rfc5280
 
+use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
@@ -26,7 +27,7 @@ use x509_parser::oid_registry::Oid;
 use x509_parser::pem::Pem;
 use x509_parser::prelude::FromDer;
 
-use super::super::cms::SignerName;
+use super::{AnchorName, SignerName};
 use crate::escape::escape;
 use crate::limits;
 
@@ -47,6 +48,9 @@ const KNOWN: [Oid<'static>; 6] = [
 #[derive(Debug)]
 pub struct TrustAnchor {
     path: PathBuf,
+    /// Further files with the same certificate.
+    other_paths: Vec<PathBuf>,
+    scopes: Option<BTreeSet<String>>,
     subject: String,
     issuer: String,
     issuer_der: Vec<u8>,
@@ -75,6 +79,8 @@ impl TrustAnchor {
         let serial = certificate.raw_serial();
         Ok(Self {
             path: path.to_owned(),
+            other_paths: Vec::new(),
+            scopes: None,
             subject: escape(&certificate.subject().to_string()),
             issuer: escape(&certificate.issuer().to_string()),
             issuer_der: certificate.issuer().as_raw().to_vec(),
@@ -151,6 +157,33 @@ impl TrustAnchor {
     #[must_use]
     pub fn key_kind(&self) -> &str {
         &self.key_kind
+    }
+
+    /// What it may sign for, if that was restricted.
+    #[must_use]
+    pub fn scopes(&self) -> Option<&BTreeSet<String>> {
+        self.scopes.as_ref()
+    }
+
+    /// Gives it its scopes; false if it has some, or if one is named twice.
+    pub(super) fn restrict(&mut self, scopes: &[&str]) -> bool {
+        let set: BTreeSet<String> = scopes.iter().map(|it| (*it).to_owned()).collect();
+        let first = self.scopes.is_none() && set.len() == scopes.len();
+        if first {
+            self.scopes = Some(set);
+        }
+        first
+    }
+
+    pub(super) fn add_path(&mut self, path: PathBuf) {
+        self.other_paths.push(path);
+    }
+
+    pub(super) fn is_called(&self, name: &AnchorName) -> bool {
+        match name {
+            AnchorName::Fingerprint(sha256) => self.fingerprint == *sha256,
+            AnchorName::Path(path) => self.path == *path || self.other_paths.contains(path),
+        }
     }
 
     pub(in super::super) fn key(&self) -> &PKeyRef<Public> {

@@ -17,12 +17,16 @@
 //! - *Weak keys are errors:* RSA below 2048 bits or with an exponent below 65537, and everything
 //!   but RSA, ECDSA on P-256, P-384, P-521, and Ed25519.
 //!
+//! Without scopes every anchor may sign for everything. As soon as one anchor has a scope
+//! ([`TrustAnchors::allow_only`]), an anchor without one may sign for nothing.
+//!
 //! Directories follow systemd's `verity.d`: every `*.crt` that is not hidden, one PEM certificate
 //! each; a name in an earlier directory masks that name in later ones; an empty file or a link to
 //! `/dev/null` masks without giving an anchor. Off-spec: systemd skips what it can't load and reads
 //! only the first of several certificates in a file.
 
 mod certificate;
+mod name;
 #[cfg(test)]
 mod tests;
 
@@ -30,13 +34,14 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::{fmt, fs, io};
 
 use thiserror::Error;
 
 pub use certificate::{AnchorFault, TrustAnchor};
+pub(super) use name::SignerName;
 
-use super::cms::SignerName;
+use super::revocation::Revocations;
 use crate::escape::escape;
 use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
 use crate::{limits, wire};
@@ -46,6 +51,16 @@ use crate::{limits, wire};
 #[must_use]
 pub struct TrustAnchors {
     anchors: Vec<TrustAnchor>,
+    revocations: Revocations,
+}
+
+/// How a configuration names one trust anchor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnchorName {
+    /// SHA-256 of the certificate in DER.
+    Fingerprint([u8; 32]),
+    /// Its file, as found when the anchors were loaded.
+    Path(PathBuf),
 }
 
 impl TrustAnchors {
@@ -65,6 +80,46 @@ impl TrustAnchors {
         Self::collect(directories, Missing::PassOver)
     }
 
+    /// Restricts one anchor to scopes: names of designators, as [`super::cms::SignedData::verify`]
+    /// is given them.
+    ///
+    /// # Errors
+    /// See [`ScopeError`].
+    pub fn allow_only(&mut self, name: &AnchorName, scopes: &[&str]) -> Result<(), ScopeError> {
+        let anchor = self
+            .anchors
+            .iter_mut()
+            .find(|it| it.is_called(name))
+            .ok_or_else(|| ScopeError::NoSuchAnchor { name: name.clone() })?;
+        if scopes.is_empty() {
+            return Err(ScopeError::Empty { name: name.clone() });
+        }
+        if !anchor.restrict(scopes) {
+            return Err(ScopeError::Repeated { name: name.clone() });
+        }
+        Ok(())
+    }
+
+    /// Adds to what is not trusted any more.
+    pub fn revoke(&mut self, revocations: Revocations) {
+        self.revocations.add(revocations);
+    }
+
+    /// What is not trusted any more.
+    #[must_use]
+    pub fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
+    /// Whether `anchor` may sign for `scope`.
+    #[must_use]
+    pub fn permits(&self, anchor: &TrustAnchor, scope: &str) -> bool {
+        match anchor.scopes() {
+            Some(scopes) => scopes.contains(scope),
+            None => self.iter().all(|it| it.scopes().is_none()),
+        }
+    }
+
     /// The anchors, in the order they were found; never empty.
     pub fn iter(&self) -> impl Iterator<Item = &TrustAnchor> {
         self.anchors.iter()
@@ -81,15 +136,16 @@ impl TrustAnchors {
         for source in sources {
             for file in files(source, missing, &mut names)? {
                 let anchor = load_file(&file)?;
-                if !anchors.iter().any(|it| it.fingerprint() == anchor.fingerprint()) {
-                    anchors.push(anchor);
+                match anchors.iter_mut().find(|it| it.fingerprint() == anchor.fingerprint()) {
+                    Some(same) => same.add_path(file),
+                    None => anchors.push(anchor),
                 }
             }
         }
         if anchors.is_empty() {
             return Err(AnchorError::NoAnchors { sources: sources.to_vec() });
         }
-        Ok(Self { anchors })
+        Ok(Self { anchors, revocations: Revocations::default() })
     }
 }
 
@@ -222,6 +278,39 @@ impl Refusal for AnchorError {
             found: self.to_string(),
             required_by: Origin::Rule("verity.d, read strictly"),
             advice: advice.to_owned(),
+        }
+    }
+}
+
+/// Why a scope can't be given.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ScopeError {
+    /// No designators: remove the anchor instead.
+    #[error("trust anchor {name}: may sign for nothing")]
+    Empty {
+        /// Which.
+        name: AnchorName,
+    },
+    /// A scope for a certificate that is not a trust anchor.
+    #[error("{name} is not a trust anchor")]
+    NoSuchAnchor {
+        /// Which.
+        name: AnchorName,
+    },
+    /// A second scope for the same certificate, or a designator twice.
+    #[error("trust anchor {name}: scope given twice")]
+    Repeated {
+        /// Which.
+        name: AnchorName,
+    },
+}
+
+impl fmt::Display for AnchorName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fingerprint(sha256) => f.write_str(&data_encoding::HEXLOWER.encode(sha256)),
+            Self::Path(path) => f.write_str(&shown(path)),
         }
     }
 }

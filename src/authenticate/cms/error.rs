@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use der::asn1::ObjectIdentifier;
 use thiserror::Error;
 
+use super::super::revocation::Revoked;
 use super::SignatureAlgorithm;
 use crate::escape::escape;
 use crate::finding::Class;
@@ -96,9 +97,25 @@ pub enum CmsError {
         /// Its file.
         anchor: PathBuf,
     },
+    /// A genuine signature of a trust anchor that may not sign for this.
+    #[error("{} signed this, but may not sign for {scope}", shown(anchor))]
+    OutOfScope {
+        /// Its file.
+        anchor: PathBuf,
+        /// What it would have to be allowed to sign for, escaped.
+        scope: String,
+    },
     /// Revocation lists inside the signature.
     #[error("CMS: embedded revocation lists are not allowed")]
     RevocationLists,
+    /// A genuine signature of a trust anchor, and either it or the root hash is revoked.
+    #[error("{} signed this, but {entry} is revoked", shown(anchor))]
+    Revoked {
+        /// Its file.
+        anchor: PathBuf,
+        /// What is revoked.
+        entry: Revoked,
+    },
     /// A signature algorithm off the list, or one of another digest than declared.
     #[error("CMS: signature algorithm {found} is not allowed, or not with the digest declared")]
     SignatureAlgorithm {
@@ -145,12 +162,14 @@ impl CmsError {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
+            Self::Revoked { .. } => Class::Revoked,
             Self::TooDeep | Self::TooLarge { .. } => Class::Limit,
             Self::BadSignature { .. }
             | Self::ContentIsAttributes
             | Self::DigestAlgorithm { .. }
             | Self::KeyMismatch { .. }
             | Self::OtherContent { .. }
+            | Self::OutOfScope { .. }
             | Self::SignatureAlgorithm { .. }
             | Self::SignatureParameters { .. }
             | Self::UnknownSigner { .. } => Class::Sig,
@@ -171,14 +190,15 @@ impl CmsError {
     }
 
     /// How far an attempt with one trust anchor came: the higher, the more it explains.
-    pub(super) fn specificity(&self) -> u8 {
-        if let Self::OtherContent { .. } = self {
-            3
-        } else if let Self::BadSignature { .. } = self {
-            2
-        } else {
-            u8::from(matches!(self, Self::KeyMismatch { .. }))
-        }
+    pub(super) fn specificity(&self) -> usize {
+        let order = [
+            matches!(self, Self::KeyMismatch { .. }),
+            matches!(self, Self::BadSignature { .. }),
+            matches!(self, Self::OtherContent { .. }),
+            matches!(self, Self::OutOfScope { .. }),
+            matches!(self, Self::Revoked { .. }),
+        ];
+        order.into_iter().position(|it| it).map_or(0, |at| at.saturating_add(1))
     }
 }
 

@@ -26,7 +26,7 @@ mod tests;
 
 use cms::cert::x509::time::Time;
 use cms::content_info::{CmsVersion, ContentInfo};
-use cms::signed_data::{SignedAttributes, SignerIdentifier, SignerInfo};
+use cms::signed_data::{SignedAttributes, SignerInfo};
 use der::asn1::{Any, ObjectIdentifier, OctetStringRef};
 use der::oid::db::rfc5911;
 use der::{Decode, Encode, Header, Length, Reader, SliceReader};
@@ -34,7 +34,7 @@ use der::{Decode, Encode, Header, Length, Reader, SliceReader};
 pub use algorithm::{SignatureAlgorithm, SignatureDigest};
 pub use error::CmsError;
 
-use super::anchors::{TrustAnchor, TrustAnchors};
+use super::anchors::{SignerName, TrustAnchor, TrustAnchors};
 use crate::escape::escape;
 use crate::limits;
 
@@ -46,20 +46,6 @@ pub struct SignedData {
     algorithm: SignatureAlgorithm,
     attributes: Option<Attributes>,
     signature: Vec<u8>,
-}
-
-/// How a signature names its signer: a claim that selects trust anchors to try.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum SignerName {
-    /// Issuer and serial number of the certificate, each in DER.
-    IssuerAndSerial {
-        issuer: Vec<u8>,
-        serial: Vec<u8>,
-        /// Both for people, escaped.
-        shown: String,
-    },
-    /// Subject key identifier of the certificate.
-    SubjectKeyIdentifier(Vec<u8>),
 }
 
 /// The signed attributes.
@@ -113,7 +99,7 @@ impl SignedData {
     }
 
     fn from_signer(info: &SignerInfo) -> Result<Self, CmsError> {
-        let signer = SignerName::parse(&info.sid)?;
+        let signer = SignerName::try_from(&info.sid)?;
         let version = match signer {
             SignerName::IssuerAndSerial { .. } => CmsVersion::V1,
             SignerName::SubjectKeyIdentifier(_) => CmsVersion::V3,
@@ -138,18 +124,21 @@ impl SignedData {
         self.algorithm
     }
 
-    /// The trust anchor whose key signed exactly `content`.
+    /// The trust anchor whose key signed exactly `content`, may sign for `scope`, and is not
+    /// revoked, no more than the root hash that `content` may be.
     ///
     /// Every anchor that the signature could mean is tried. For dm-verity, `content` is the root
-    /// hash in lower-case hex without a newline.
+    /// hash in lower-case hex without a newline, and `scope` the name of the designator.
     ///
     /// # Errors
-    /// The most specific of [`CmsError::OtherContent`], [`CmsError::BadSignature`],
-    /// [`CmsError::KeyMismatch`] and [`CmsError::UnknownSigner`];
-    /// [`CmsError::ContentIsAttributes`] for content no signature is accepted for.
+    /// The most specific of [`CmsError::Revoked`], [`CmsError::OutOfScope`],
+    /// [`CmsError::OtherContent`], [`CmsError::BadSignature`], [`CmsError::KeyMismatch`] and
+    /// [`CmsError::UnknownSigner`]; [`CmsError::ContentIsAttributes`] for content no signature is
+    /// accepted for.
     pub fn verify<'a>(
         &self,
         content: &[u8],
+        scope: &str,
         anchors: &'a TrustAnchors,
     ) -> Result<&'a TrustAnchor, CmsError> {
         // A signature over signed attributes is also one over their encoding as plain content.
@@ -159,7 +148,10 @@ impl SignedData {
         }
         let mut refusal = CmsError::UnknownSigner { name: self.signer.to_string() };
         for anchor in anchors.named(&self.signer) {
-            match self.verify_with(content, anchor) {
+            let judged = self
+                .verify_with(content, anchor)
+                .and_then(|()| believe(content, scope, anchor, anchors));
+            match judged {
                 Ok(()) => return Ok(anchor),
                 Err(error) if error.specificity() > refusal.specificity() => refusal = error,
                 Err(_) => {}
@@ -185,31 +177,25 @@ impl SignedData {
     }
 }
 
-impl SignerName {
-    fn parse(sid: &SignerIdentifier) -> Result<Self, CmsError> {
-        Ok(match sid {
-            SignerIdentifier::IssuerAndSerialNumber(it) => Self::IssuerAndSerial {
-                issuer: it.issuer.to_der()?,
-                serial: it.serial_number.to_der()?,
-                shown: escape(&format!("{}, serial {}", it.issuer, it.serial_number)),
-            },
-            SignerIdentifier::SubjectKeyIdentifier(it) => {
-                Self::SubjectKeyIdentifier(it.0.as_bytes().to_vec())
-            }
-        })
+/// Whether a genuine signature of `anchor` counts.
+fn believe(
+    content: &[u8],
+    scope: &str,
+    anchor: &TrustAnchor,
+    anchors: &TrustAnchors,
+) -> Result<(), CmsError> {
+    let path = || anchor.path().to_owned();
+    let revocations = anchors.revocations();
+    let revoked = revocations
+        .of_signer(anchor.fingerprint(), anchor.spki_fingerprint())
+        .or_else(|| revocations.of_content(content));
+    if let Some(entry) = revoked {
+        return Err(CmsError::Revoked { anchor: path(), entry: entry.clone() });
     }
-}
-
-impl std::fmt::Display for SignerName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::IssuerAndSerial { shown, .. } => f.write_str(shown),
-            Self::SubjectKeyIdentifier(id) => {
-                let id = data_encoding::HEXLOWER.encode(id);
-                write!(f, "key identifier {}", escape(&id))
-            }
-        }
+    if !anchors.permits(anchor, scope) {
+        return Err(CmsError::OutOfScope { anchor: path(), scope: escape(scope) });
     }
+    Ok(())
 }
 
 impl Attributes {
