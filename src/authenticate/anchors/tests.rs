@@ -5,15 +5,17 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
+use openssl::bn::BigNum;
 use openssl::ec::{Asn1Flag, EcGroup, EcKey};
 use openssl::nid::Nid;
 use openssl::pkey::PKey;
+use openssl::rsa::Rsa;
 use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
 use openssl::x509::{X509Builder, X509Extension};
 use tempfile::TempDir;
 
 use super::*;
-use crate::authenticate::testing::{Key, RSA, STRANGER};
+use crate::authenticate::testing::{Key, RSA, STRANGER, certify};
 
 fn dir(files: &[(&str, &[u8])]) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -317,6 +319,10 @@ fn keys_are_strong_and_of_an_allowed_kind() {
     assert_eq!(fault(&Key::rsa(1024, 65537).pem()), weak(1024, "65537"));
     assert_eq!(fault(&Key::rsa(2047, 65537).pem()), weak(2047, "65537"));
     assert_eq!(fault(&Key::rsa(2048, 3).pem()), weak(2048, "3"));
+    let modulus = RSA.private.rsa().unwrap().n().to_owned().unwrap();
+    let even = Rsa::from_public_components(modulus, BigNum::from_u32(65538).unwrap()).unwrap();
+    let even = certify(&PKey::from_rsa(even).unwrap(), &RSA.private, |_| {});
+    assert_eq!(fault(&even.to_pem().unwrap()), weak(2048, "65538"));
     let curve = |found: &str| Some(AnchorFault::Curve { found: found.into() });
     assert_eq!(fault(&Key::ec(Nid::X9_62_PRIME192V1).pem()), curve("1.2.840.10045.3.1.1"));
     assert_eq!(fault(&Key::ec(Nid::SECP256K1).pem()), curve("1.3.132.0.10"));

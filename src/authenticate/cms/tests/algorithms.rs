@@ -5,14 +5,8 @@
 use super::*;
 
 #[test]
-fn refuses_weak_and_mismatched_algorithms() {
+fn algorithms_agree_with_digest_and_parameters() {
     let null = || Some(Any::null());
-    for digest in [made::MD5, made::SHA1] {
-        let signed = made::sign(&RSA, Scheme::Rsa, digest, CONTENT);
-        let found = digest.oid;
-        let refused = judge(&made::encode(&signed), CONTENT);
-        assert_eq!(refused, Err(CmsError::DigestAlgorithm { found }));
-    }
     let parameters = |algorithm| Err(CmsError::SignatureParameters { algorithm });
     let unknown = |found| Err(CmsError::SignatureAlgorithm { found });
     let pss = rfc5912::ID_RSASSA_PSS;
@@ -21,7 +15,13 @@ fn refuses_weak_and_mismatched_algorithms() {
         let sound = made::pss_parameters(sha256, sha256, 20);
         Some(Any::new(der::Tag::Sequence, [sound.value(), extra].concat()).unwrap())
     };
+    // The last arc of id-mgf1 is 8, of id-pSpecified 9.
+    let mut mask = made::pss_parameters(sha256, sha256, 32).to_der().unwrap();
+    let last_arc = mask.windows(3).position(|it| it == [1, 1, 8]).unwrap() + 2;
+    mask[last_arc] = 9;
+    let other_mask = Some(Any::from_der(&mask).unwrap());
     let rows = [
+        (pss, other_mask, parameters(pss)),
         (rfc5912::RSA_ENCRYPTION, None, Ok(())),
         (rfc5912::SHA_256_WITH_RSA_ENCRYPTION, null(), Ok(())),
         (rfc5912::SHA_256_WITH_RSA_ENCRYPTION, None, Ok(())),
@@ -57,6 +57,17 @@ fn refuses_weak_and_mismatched_algorithms() {
         });
         assert_eq!(found, expected, "{oid} {parameters:?}");
     }
+}
+
+#[test]
+fn digests_are_strong_and_have_no_parameters() {
+    for digest in [made::MD5, made::SHA1] {
+        let signed = made::sign(&RSA, Scheme::Rsa, digest, CONTENT);
+        let found = digest.oid;
+        let refused = judge(&made::encode(&signed), CONTENT);
+        assert_eq!(refused, Err(CmsError::DigestAlgorithm { found }));
+    }
+    let sha256 = SHA256.oid;
     let digest = |parameters: Option<Any>| {
         but(|it| {
             let algorithm = made::algorithm(sha256, parameters);
@@ -64,7 +75,7 @@ fn refuses_weak_and_mismatched_algorithms() {
             made::change_signer(it, |signer| signer.digest_alg = algorithm);
         })
     };
-    assert_eq!(digest(null()), Ok(()));
+    assert_eq!(digest(Some(Any::null())), Ok(()));
     let odd = digest(Some(Any::from(&sha256)));
     assert_eq!(odd, Err(CmsError::DigestAlgorithm { found: sha256 }));
 }

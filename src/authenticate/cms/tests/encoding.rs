@@ -87,3 +87,17 @@ fn bounds_size_and_depth_before_parsing() {
     let oid = made::tlv(6, &[0x55; 60_000]);
     assert!(matches!(judge(&oid, CONTENT), Err(CmsError::NotDer { .. })));
 }
+
+/// Inside values that no parser looks into, too.
+#[test]
+fn every_length_is_inside_its_parent() {
+    let inner = |content: &[u8]| {
+        let value = Any::new(der::Tag::Sequence, content).unwrap();
+        let attribute = made::attribute(rfc5911::SMIME_CAPABILITIES, &[value]);
+        with_attributes(&[standard(), vec![attribute]].concat())
+    };
+    assert_eq!(inner(&[4, 1, 0]), Ok(()));
+    let kind = |tag| Err(CmsError::NotDer { kind: der::ErrorKind::Length { tag } });
+    assert_eq!(inner(&[4, 2, 0]), kind(der::Tag::OctetString));
+    assert_eq!(inner(&[0x30, 1]), kind(der::Tag::Sequence));
+}
