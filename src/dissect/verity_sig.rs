@@ -48,7 +48,7 @@ impl VeritySignature {
         let signature = BASE64
             .decode(object.signature.as_bytes())
             .ok()
-            // Only the encoding we would write: the decoder also takes several padded texts in a row.
+            // Only the encoding we would write: the decoder also takes several padded texts joined.
             .filter(|der| !der.is_empty() && BASE64.encode(der) == object.signature)
             .ok_or(SignatureError::Base64)?;
         if signature.len() > limits::CMS {

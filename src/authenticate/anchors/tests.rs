@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 #![forbid(unsafe_code)]
 //! Files and certificates that may be trust anchors, and those that may not.
+//!
+//! **In:** files made to be wrong in one way. **Out:** an anchor, or the exact fault. **Refuses:**
+//! nothing.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 #![forbid(unsafe_code)]
 //! Algorithms and parameters off the list.
+//!
+//! **In:** sound signatures but for one algorithm or parameter. **Out:** the exact error.
+//! **Refuses:** nothing.
 
 use super::*;
 

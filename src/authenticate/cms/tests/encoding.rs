@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 #![forbid(unsafe_code)]
 //! One encoding only, within limits.
+//!
+//! **In:** bytes that encode a sound signature in another way. **Out:** the exact error.
+//! **Refuses:** nothing.
 
 use super::*;
 

@@ -2,9 +2,13 @@
 #![forbid(unsafe_code)]
 //! Every single bit and every truncation of whole signature partitions.
 //!
+//! **In:** signature partitions that are accepted. **Out:** what a flipped bit leaves accepted.
+//! **Refuses:** nothing.
+//!
 //! What a flipped bit may leave accepted, and nothing else: the case of a hex digit of the root
 //! hash, name and value of the certificate fingerprint (a hint), bytes of an embedded certificate
-//! (never used), and the first padding byte, which becomes a space. Whatever is accepted names the same root hash and the same signer.
+//! (never used), and the first padding byte, which becomes a space. Whatever is accepted names the
+//! same root hash and the same signer.
 
 use std::ops::Range;
 

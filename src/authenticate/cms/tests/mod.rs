@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 #![forbid(unsafe_code)]
 //! What is accepted, and each way to miss it.
+//!
+//! **In:** signatures by repart, by the openssl command and by ourselves. **Out:** their signer.
+//! **Refuses:** nothing.
 
 use std::sync::LazyLock;
 

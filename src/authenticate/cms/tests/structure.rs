@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 #![forbid(unsafe_code)]
 //! Structures off the list, and contents that were not signed.
+//!
+//! **In:** sound signatures but for one field, attribute or content. **Out:** the exact error.
+//! **Refuses:** nothing.
 
 use super::*;
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 #![forbid(unsafe_code)]
 //! Whose signature counts, and for what.
+//!
+//! **In:** genuine signatures, and anchors with scopes and revocations. **Out:** whether it
+//! counts. **Refuses:** nothing.
 
 use std::path::PathBuf;
 

@@ -2,10 +2,14 @@
 #![forbid(unsafe_code)]
 //! The Wycheproof vectors, each as the signature of a whole `SignedData`.
 //!
+//! **In:** messages, signatures and keys with a label. **Out:** the verdict of the label, and how
+//! many. **Refuses:** nothing.
+//!
 //! Every group whose digest is SHA-256, SHA-384 or SHA-512 goes through parser, anchors and
-//! verifier: 8126 vectors are judged by a key, 435 are refused by rule. Left out, because a `SignerInfo` has no way to say them or because the digest alone
-//! refuses them: SHA-1, SHA-224, SHA-512/t, SHA-3 and SHAKE, ECDSA signatures in the P1363 and
-//! bitcoin forms, and other curves (their keys can't be anchors, see the tests there).
+//! verifier: 8126 vectors are judged by a key, 435 are refused by rule. Left out, because a
+//! `SignerInfo` has no way to say them or because the digest alone refuses them: SHA-1, SHA-224,
+//! SHA-512/t, SHA-3 and SHAKE, ECDSA signatures in the P1363 and bitcoin forms, and other curves
+//! (their keys can't be anchors, see the tests there).
 //!
 //! Two kinds of group are refused by rule whatever their label: RSA keys with exponent 3, and PSS
 //! with another digest for the mask. "Acceptable" vectors (a missing NULL) must fail.
