@@ -5,13 +5,14 @@
 //! **In:** a salt and blocks, both chosen by whoever made the image. **Out:** their digests.
 //! **Refuses:** nothing; comparing is `scan`'s work.
 
-use std::fmt;
+use std::{fmt, iter};
 
 use data_encoding::HEXLOWER;
 use openssl::sha::{Sha256, Sha512};
 
-use super::lanes::Lanes;
+use super::lanes::Salted;
 use crate::digest::HashAlgorithm;
+use crate::sys::sha256::{SixteenLanes, TwoLanes};
 
 /// A digest of a block, or a slot that should hold one. Shown in lower-case hex.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,13 +49,14 @@ impl fmt::Debug for Digest {
 
 /// Hashes blocks of one size under one salt.
 pub(super) struct BlockHasher {
-    salted: Salted,
-    lanes: Option<Lanes>,
+    portable: Portable,
+    sixteen: Option<Salted<SixteenLanes, 16>>,
+    two: Option<Salted<TwoLanes, 2>>,
     block_size: usize,
 }
 
 /// The state after the salt: the same for every block.
-enum Salted {
+enum Portable {
     Sha256(Sha256),
     Sha512(Sha512),
 }
@@ -62,21 +64,21 @@ enum Salted {
 impl BlockHasher {
     pub(super) fn new(algorithm: HashAlgorithm, salt: &[u8], block_size: u32) -> Self {
         let block_size = usize::try_from(block_size).unwrap_or(usize::MAX);
-        let mut lanes = None;
-        let salted = match algorithm {
+        let (mut sixteen, mut two) = (None, None);
+        let portable = match algorithm {
             HashAlgorithm::Sha256 => {
                 let mut state = Sha256::new();
                 state.update(salt);
-                lanes = Lanes::new(salt, block_size);
-                Salted::Sha256(state)
+                (sixteen, two) = (Salted::new(salt, block_size), Salted::new(salt, block_size));
+                Portable::Sha256(state)
             }
             HashAlgorithm::Sha512 => {
                 let mut state = Sha512::new();
                 state.update(salt);
-                Salted::Sha512(state)
+                Portable::Sha512(state)
             }
         };
-        Self { salted, lanes, block_size }
+        Self { portable, sixteen, two, block_size }
     }
 
     pub(super) fn block_size(&self) -> usize {
@@ -84,33 +86,53 @@ impl BlockHasher {
     }
 
     pub(super) fn digest_len(&self) -> usize {
-        match self.salted {
-            Salted::Sha256(_) => HashAlgorithm::Sha256.digest_len(),
-            Salted::Sha512(_) => HashAlgorithm::Sha512.digest_len(),
+        match self.portable {
+            Portable::Sha256(_) => HashAlgorithm::Sha256.digest_len(),
+            Portable::Sha512(_) => HashAlgorithm::Sha512.digest_len(),
         }
     }
 
     /// The digests of consecutive blocks, in order.
     pub(super) fn digests(&self, blocks: &[u8]) -> impl Iterator<Item = Digest> {
-        blocks.chunks(self.block_size.saturating_mul(2)).flat_map(|pair| {
-            let (a, b) = pair.split_at_checked(self.block_size).unwrap_or((pair, &[]));
-            match self.lanes.as_ref().and_then(|lanes| lanes.digests([a, b])) {
-                Some(digests) => digests.map(|it| Some(Digest::from_slot(&it))),
-                None => [Some(self.digest(a)), (!b.is_empty()).then(|| self.digest(b))],
+        blocks.chunks(self.block_size.saturating_mul(16)).flat_map(|group| self.group(group))
+    }
+
+    /// The digests of at most sixteen blocks, as many at a time as the processor takes.
+    fn group(&self, group: &[u8]) -> impl Iterator<Item = Digest> {
+        let mut blocks: [&[u8]; 16] = [&[]; 16];
+        let mut count: usize = 0;
+        for (slot, block) in iter::zip(&mut blocks, group.chunks(self.block_size)) {
+            (*slot, count) = (block, count.saturating_add(1));
+        }
+        let digests = match self.sixteen.as_ref().and_then(|lanes| lanes.digests(blocks)) {
+            Some(digests) => digests.map(|it| Digest::from_slot(&it)),
+            None => {
+                let mut digests = [Digest::from_slot(&[]); 16];
+                let pairs = iter::zip(digests.as_chunks_mut().0, blocks.as_chunks().0);
+                for (digests, pair) in pairs.take(count.div_ceil(2)) {
+                    *digests = self.pair(*pair);
+                }
+                digests
             }
-            .into_iter()
-            .flatten()
-        })
+        };
+        digests.into_iter().take(count)
+    }
+
+    fn pair(&self, [a, b]: [&[u8]; 2]) -> [Digest; 2] {
+        match self.two.as_ref().and_then(|lanes| lanes.digests([a, b])) {
+            Some(digests) => digests.map(|it| Digest::from_slot(&it)),
+            None => [self.digest(a), self.digest(b)],
+        }
     }
 
     fn digest(&self, block: &[u8]) -> Digest {
-        match &self.salted {
-            Salted::Sha256(salted) => {
+        match &self.portable {
+            Portable::Sha256(salted) => {
                 let mut state = salted.clone();
                 state.update(block);
                 Digest::from_slot(&state.finish())
             }
-            Salted::Sha512(salted) => {
+            Portable::Sha512(salted) => {
                 let mut state = salted.clone();
                 state.update(block);
                 Digest::from_slot(&state.finish())

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 #![forbid(unsafe_code)]
-//! Salted SHA-256 of two blocks at once, where the processor can.
+//! Salted SHA-256 of several blocks at once, where the processor can.
 //!
-//! **In:** a salt of any length, pairs of blocks of one size. **Out:** their digests.
+//! **In:** a salt of any length, blocks of one size. **Out:** their digests.
 //! **Refuses:** processors that can't, and blocks of another size: the caller hashes those with
 //! the portable crate, which is also what the tests compare with.
 //!
@@ -10,69 +10,68 @@
 //! The salt need not end where a chunk of SHA-256 does: the `head` chunk holds its rest and the
 //! first bytes of the block, the `tail` the block's last bytes and the padding.
 
-use crate::sys::sha256::TwoLanes;
+use crate::sys::sha256::{INITIAL, Lanes};
 
-/// The parts of a message that are the same for every block.
-pub(super) struct Lanes {
-    sha: TwoLanes,
+/// The parts of a message that are the same for every block, and who hashes `N` of them at once.
+pub(super) struct Salted<L, const N: usize> {
+    lanes: L,
     /// After the whole chunks of the salt.
     state: [u32; 8],
     /// The rest of the salt.
-    head: [u8; 64],
+    head: [u8; CHUNK],
     /// Bytes of salt in `head`; the block goes after them.
     head_used: usize,
     /// Padding, after room for the block's last bytes.
-    tail: [u8; 128],
-    /// Chunks of `tail` that belong to the message, 1 or 2, are the first ones.
+    tail: [u8; TAIL],
+    /// Bytes of `tail` that belong to the message: one chunk or two.
     tail_len: usize,
     block_size: usize,
 }
 
-impl Lanes {
+impl<L: Lanes<N>, const N: usize> Salted<L, N> {
     pub(super) fn new(salt: &[u8], block_size: usize) -> Option<Self> {
-        let sha = TwoLanes::detect()?;
+        let lanes = L::detect()?;
         if block_size < CHUNK {
             return None;
         }
-        let (chunks, rest) = salt.as_chunks::<CHUNK>();
-        let mut states = [INITIAL; 2];
-        sha.compress(&mut states, chunks, chunks);
-        let [state, _] = states;
+        let (chunks, rest) = salt.as_chunks();
+        let mut states = [INITIAL; N];
+        lanes.compress(&mut states, [chunks; N]);
+        let state = *states.first()?;
         let head = filled([0; CHUNK], 0, rest)?;
-        // What is left of the block after the head and whole chunks.
         let message = salt.len().checked_add(block_size)?;
+        // What is left of the block after the head and whole chunks.
         let left = message.checked_rem(CHUNK)?;
         let tail_len = left.checked_add(END)?.checked_next_multiple_of(CHUNK)?;
         let bits = u64::try_from(message).ok()?.checked_mul(8)?;
-        let tail = filled([0; 128], left, &[0x80])?;
+        let tail = filled([0; TAIL], left, &[0x80])?;
         let tail = filled(tail, tail_len.checked_sub(8)?, &bits.to_be_bytes())?;
-        Some(Self { sha, state, head, head_used: rest.len(), tail, tail_len, block_size })
+        Some(Self { lanes, state, head, head_used: rest.len(), tail, tail_len, block_size })
     }
 
-    /// The digests of two blocks; `None` if one is of another size.
-    pub(super) fn digests(&self, [a, b]: [&[u8]; 2]) -> Option<[[u8; 32]; 2]> {
-        if a.len() != self.block_size || b.len() != self.block_size {
+    /// The digests of `N` blocks; `None` if one is of another size.
+    pub(super) fn digests(&self, blocks: [&[u8]; N]) -> Option<[[u8; 32]; N]> {
+        if blocks.iter().any(|it| it.len() != self.block_size) {
             return None;
         }
-        let mut states = [self.state; 2];
-        let (a, b) = match self.head_used {
-            0 => (a, b),
-            used => {
-                let room = CHUNK.checked_sub(used)?;
-                let (a_first, a) = a.split_at_checked(room)?;
-                let (b_first, b) = b.split_at_checked(room)?;
-                let [head_a, head_b] = [a_first, b_first].map(|it| filled(self.head, used, it));
-                self.sha.compress(&mut states, &[head_a?], &[head_b?]);
-                (a, b)
+        let mut states = [self.state; N];
+        let mut rest = blocks;
+        if self.head_used > 0 {
+            let mut heads = [[self.head]; N];
+            for ([head], rest) in heads.iter_mut().zip(&mut rest) {
+                let (first, after) = rest.split_at_checked(CHUNK.checked_sub(self.head_used)?)?;
+                *head = filled(*head, self.head_used, first)?;
+                *rest = after;
             }
-        };
-        let ((a, a_last), (b, b_last)) = (a.as_chunks(), b.as_chunks());
-        self.sha.compress(&mut states, a, b);
-        let [tail_a, tail_b] = [a_last, b_last].map(|it| filled(self.tail, 0, it));
-        let (tail_a, tail_b) = (tail_a?, tail_b?);
-        let (tail_a, _) = tail_a.get(..self.tail_len)?.as_chunks();
-        let (tail_b, _) = tail_b.get(..self.tail_len)?.as_chunks();
-        self.sha.compress(&mut states, tail_a, tail_b);
+            self.lanes.compress(&mut states, heads.each_ref().map(|it| it.as_slice()));
+        }
+        self.lanes.compress(&mut states, rest.map(|it| it.as_chunks().0));
+        let mut tails = [self.tail; N];
+        for (tail, rest) in tails.iter_mut().zip(rest) {
+            *tail = filled(*tail, 0, rest.as_chunks::<CHUNK>().1)?;
+        }
+        let tails = tails.each_ref().map(|it| it.get(..self.tail_len).unwrap_or_default());
+        self.lanes.compress(&mut states, tails.map(|it| it.as_chunks().0));
         Some(states.map(bytes))
     }
 }
@@ -97,17 +96,8 @@ const CHUNK: usize = 64;
 /// The 0x80 byte and the length, bytes.
 const END: usize = 9;
 
-/// The first 32 bits of the fractional parts of the square roots of the first 8 primes.
-const INITIAL: [u32; 8] = [
-    0x6a09_e667,
-    0xbb67_ae85,
-    0x3c6e_f372,
-    0xa54f_f53a,
-    0x510e_527f,
-    0x9b05_688c,
-    0x1f83_d9ab,
-    0x5be0_cd19,
-];
+/// Two chunks: a block's last bytes may leave no room for the end in the first.
+const TAIL: usize = 128;
 
 #[cfg(test)]
 mod tests {
@@ -115,36 +105,54 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::sys::sha256::{SixteenLanes, TwoLanes};
 
-    fn agrees(salt: &[u8], a: &[u8], b: &[u8]) {
-        let lanes = Lanes::new(salt, a.len()).unwrap();
-        let expected = [a, b].map(|block| sha256(&[salt, block].concat()));
-        assert_eq!(lanes.digests([a, b]), Some(expected), "{} {}", salt.len(), a.len());
+    /// Compares every block with the crate, in two lanes and in sixteen, each where there are any.
+    fn agrees(salt: &[u8], blocks: [&[u8]; 16]) {
+        let len = blocks[0].len();
+        let expected = blocks.map(|block| sha256(&[salt, block].concat()));
+        if let Some(lanes) = Salted::<SixteenLanes, 16>::new(salt, len) {
+            assert_eq!(lanes.digests(blocks), Some(expected), "{} {len}", salt.len());
+        }
+        if let Some(lanes) = Salted::<TwoLanes, 2>::new(salt, len) {
+            for (pair, expected) in blocks.as_chunks().0.iter().zip(expected.as_chunks().0) {
+                assert_eq!(lanes.digests(*pair), Some(*expected), "{} {len}", salt.len());
+            }
+        }
     }
 
-    fn can() -> bool {
-        TwoLanes::detect().is_some()
+    /// Different blocks of `len` bytes from one pool.
+    fn blocks(pool: &[u8], len: usize) -> [&[u8]; 16] {
+        std::array::from_fn(|lane| &pool[lane * 251..][..len])
+    }
+
+    fn noise() -> Vec<u8> {
+        (0..16_384_u32).map(|i| (i.wrapping_mul(0x9E37_79B9) >> 23) as u8).collect()
     }
 
     #[test]
-    fn every_salt_and_block_length_hashes_as_the_crate_does() {
-        let bytes: Vec<u8> = (0..8192_u32).map(|i| (i * 31 + i / 251) as u8).collect();
-        for salt in (0..=256).take_while(|_| can()) {
-            for len in [64, 65, 127, 128, 512, 1024] {
-                agrees(&bytes[7..][..salt], &bytes[..len], &bytes[4095..][..len]);
-            }
+    fn every_salt_length_hashes_as_the_crate_does() {
+        let pool = noise();
+        for salt in 0..=256 {
+            agrees(&pool[9000..][..salt], blocks(&pool, 512));
         }
-        for len in (64..=4096).step_by(17).take_while(|_| can()) {
-            agrees(&bytes[..len % 257], &bytes[1..][..len], &bytes[4096..][..len]);
+    }
+
+    #[test]
+    fn every_rest_of_a_chunk_hashes_as_the_crate_does() {
+        let pool = noise();
+        for len in (64..256).chain([512, 1024, 2048, 4096]) {
+            agrees(&pool[9000..][..len * 7 % 257], blocks(&pool, len));
         }
     }
 
     #[test]
     fn blocks_of_another_size_are_left_to_the_crate() {
         for block_size in [0, 1, 63] {
-            assert!(Lanes::new(b"salt", block_size).is_none());
+            assert!(Salted::<TwoLanes, 2>::new(b"salt", block_size).is_none());
+            assert!(Salted::<SixteenLanes, 16>::new(b"salt", block_size).is_none());
         }
-        if let Some(lanes) = Lanes::new(b"salt", 512) {
+        if let Some(lanes) = Salted::<TwoLanes, 2>::new(b"salt", 512) {
             assert!(lanes.digests([&[0; 512]; 2]).is_some());
             assert_eq!(lanes.digests([&[0; 512], &[0; 511]]), None);
             assert_eq!(lanes.digests([&[0; 1024], &[0; 512]]), None);
@@ -152,17 +160,14 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn any_two_blocks_hash_as_the_crate_does(
+        fn any_salt_and_blocks_hash_as_the_crate_does(
             salt in prop::collection::vec(any::<u8>(), 0..=256),
-            (a, b) in (64..=4096_usize).prop_flat_map(|len| {
-                let block = prop::collection::vec(any::<u8>(), len);
-                (block.clone(), block)
-            }),
+            pool in prop::collection::vec(any::<u8>(), 15 * 251 + 1024),
+            len in 64..=1024_usize,
         ) {
-            if can() {
-                agrees(&salt, &a, &b);
-            }
+            agrees(&salt, blocks(&pool, len));
         }
     }
 }

@@ -8,7 +8,4 @@
 pub mod devmapper;
 pub mod loopdev;
 pub mod memfd;
-#[cfg_attr(target_arch = "x86_64", path = "sha256_x86.rs")]
-#[cfg_attr(target_arch = "aarch64", path = "sha256_aarch64.rs")]
-#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), path = "sha256_none.rs")]
 pub(crate) mod sha256;

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! SHA-256 of two messages at once with the SHA extensions of x86-64.
+//! Two messages in turn with the SHA extensions of x86-64.
 //!
-//! **In:** whole chunks of two messages, of the same number. **Out:** their states.
-//! **Refuses:** processors without the extensions: they have no [`TwoLanes`].
-//!
-//! A round waits for the one before it, in which time the processor could do more. Two messages
-//! that do not depend on each other, instruction by instruction in turn, fill the gap.
-//!
-//! Rounds and schedule: FIPS 180-4, section 6.2.2. Instructions: Intel SDM, volume 2.
+//! **In:** chunks of two messages. **Out:** their states. **Refuses:** processors without the
+//! extensions. Instructions: Intel SDM, volume 2.
 
 use std::arch::x86_64::{
     __m128i, _mm_add_epi32, _mm_alignr_epi8, _mm_extract_epi32, _mm_set_epi8, _mm_set_epi32,
@@ -16,28 +11,28 @@ use std::arch::x86_64::{
 };
 use std::iter;
 
-/// Proof that this processor has the instructions.
+use super::{K, Lanes};
+
+/// The SHA extensions are there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TwoLanes(());
 
-impl TwoLanes {
-    /// Asks the processor.
-    pub(crate) fn detect() -> Option<Self> {
+impl Lanes<2> for TwoLanes {
+    fn detect() -> Option<Self> {
         let has = is_x86_feature_detected!("sha")
             && is_x86_feature_detected!("sse4.1")
             && is_x86_feature_detected!("ssse3");
         has.then_some(Self(()))
     }
 
-    /// Takes the chunks of both messages into their states.
-    pub(crate) fn compress(self, states: &mut [[u32; 8]; 2], a: &[[u8; 64]], b: &[[u8; 64]]) {
+    fn compress(self, states: &mut [[u32; 8]; 2], chunks: [&[[u8; 64]]; 2]) {
         // SAFETY: only `detect` makes a `TwoLanes`, and it has seen all three features.
-        unsafe { compress(states, a, b) }
+        unsafe { compress(states, chunks) }
     }
 }
 
 #[target_feature(enable = "sha,sse4.1,ssse3")]
-fn compress(states: &mut [[u32; 8]; 2], a: &[[u8; 64]], b: &[[u8; 64]]) {
+fn compress(states: &mut [[u32; 8]; 2], [a, b]: [&[[u8; 64]]; 2]) {
     let mut lanes = states.map(|state| pack(state));
     for (a, b) in iter::zip(a, b) {
         let before = lanes;
@@ -139,31 +134,3 @@ fn get(words: __m128i) -> [u32; 4] {
     let [c, d] = [_mm_extract_epi32::<1>(words), _mm_extract_epi32::<0>(words)];
     [a, b, c, d].map(i32::cast_unsigned)
 }
-
-/// The first 32 bits of the fractional parts of the cube roots of the first 64 primes.
-const K: [[[u32; 4]; 4]; 4] = [
-    [
-        [0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5],
-        [0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5],
-        [0xd807_aa98, 0x1283_5b01, 0x2431_85be, 0x550c_7dc3],
-        [0x72be_5d74, 0x80de_b1fe, 0x9bdc_06a7, 0xc19b_f174],
-    ],
-    [
-        [0xe49b_69c1, 0xefbe_4786, 0x0fc1_9dc6, 0x240c_a1cc],
-        [0x2de9_2c6f, 0x4a74_84aa, 0x5cb0_a9dc, 0x76f9_88da],
-        [0x983e_5152, 0xa831_c66d, 0xb003_27c8, 0xbf59_7fc7],
-        [0xc6e0_0bf3, 0xd5a7_9147, 0x06ca_6351, 0x1429_2967],
-    ],
-    [
-        [0x27b7_0a85, 0x2e1b_2138, 0x4d2c_6dfc, 0x5338_0d13],
-        [0x650a_7354, 0x766a_0abb, 0x81c2_c92e, 0x9272_2c85],
-        [0xa2bf_e8a1, 0xa81a_664b, 0xc24b_8b70, 0xc76c_51a3],
-        [0xd192_e819, 0xd699_0624, 0xf40e_3585, 0x106a_a070],
-    ],
-    [
-        [0x19a4_c116, 0x1e37_6c08, 0x2748_774c, 0x34b0_bcb5],
-        [0x391c_0cb3, 0x4ed8_aa4a, 0x5b9c_ca4f, 0x682e_6ff3],
-        [0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208],
-        [0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2],
-    ],
-];
