@@ -146,3 +146,21 @@ impl fmt::Debug for BlockHasher {
         f.debug_struct("BlockHasher").field("block_size", &self.block_size).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_do_not_depend_on_how_many_blocks_go_together() {
+        let data: Vec<u8> = (0..50 * 512_u32).map(|i| (i * 13 + i / 512) as u8).collect();
+        for algorithm in [HashAlgorithm::Sha256, HashAlgorithm::Sha512] {
+            let hasher = BlockHasher::new(algorithm, b"a salt", 512);
+            let alone: Vec<Digest> = data.chunks(512).map(|it| hasher.digest(it)).collect();
+            for count in 0..=50 {
+                let together: Vec<Digest> = hasher.digests(&data[..count * 512]).collect();
+                assert_eq!(together, alone[..count], "{algorithm} {count}");
+            }
+        }
+    }
+}

@@ -73,3 +73,25 @@ fn mismatch_in_slice(
 /// Blocks a thread takes at a time: long enough to make the hand-out cheap, short enough to let
 /// a fast core take over from a slow one.
 const SLICE: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::HashAlgorithm;
+
+    #[test]
+    fn a_block_without_a_digest_differs() {
+        let hasher = BlockHasher::new(HashAlgorithm::Sha256, b"", 512);
+        let blocks: Vec<u8> = (0..200 * 512_u32).map(|i| (i / 512) as u8).collect();
+        let digests: Vec<u8> =
+            hasher.digests(&blocks).flat_map(|it| it.as_bytes().to_vec()).collect();
+        for threads in [1, 4] {
+            let threads = NonZeroUsize::new(threads).unwrap();
+            let first = |expected| first_mismatch(&hasher, &blocks, expected, threads);
+            assert_eq!(first(&digests), None);
+            for (len, block) in [(0, 0), (31, 0), (150 * 32, 150), (200 * 32 - 1, 199)] {
+                assert_eq!(first(&digests[..len]).map(|it| it.block), Some(block));
+            }
+        }
+    }
+}
