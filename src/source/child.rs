@@ -75,8 +75,9 @@ impl Child {
         self.next_id = self.next_id.checked_add(1).ok_or(link::Error::Closed)?;
         let silence = self.pace.silence();
         self.link.set_write_timeout(Some(silence))?;
+        self.link.set_read_timeout(Some(silence))?;
         link::send_request(&mut self.link, self.next_id, request)?;
-        Ok((Patient { link: &self.link, silence, left: self.pace.whole(len) }, self.next_id))
+        Ok((Patient { link: &self.link, left: self.pace.whole(len) }, self.next_id))
     }
 }
 
@@ -88,21 +89,19 @@ impl Drop for Child {
     }
 }
 
-/// The link, with an end to waiting: for one read, and for all reads of one answer together.
+/// The link, with an end to waiting: for one read, set on the socket, and for all reads of one
+/// answer together.
 #[derive(Debug)]
 pub(super) struct Patient<'a> {
     link: &'a UnixStream,
-    silence: Duration,
     left: Duration,
 }
 
 impl Read for Patient<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let patience = self.silence.min(self.left);
-        if patience.is_zero() {
+        if self.left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        self.link.set_read_timeout(Some(patience))?;
         let began = Instant::now();
         let read = (&*self.link).read(buf);
         self.left = self.left.saturating_sub(began.elapsed());

@@ -35,8 +35,15 @@ const PREFIX: u64 = 32 * 1024;
 /// A connection that delivered this much was a good one: the count of retries starts anew.
 const PROGRESS: u64 = 1 << 20;
 
-/// Bytes read from a connection at once.
-const CHUNK: usize = 256 * 1024;
+/// Bytes of a response that are gathered before they are handed on, at most: one frame.
+const CHUNK: usize = 1 << 20;
+
+/// Bytes that are enough to hand on: the rest of a chunk still takes in whole what hyper reads
+/// from a socket at once (408 KiB). TLS records alone (16 KiB) would cost a frame each.
+const CHUNK_ENOUGH: usize = CHUNK / 2;
+
+/// Waiting for a server after which whatever is there is handed on.
+const CHUNK_WAIT: Duration = Duration::from_millis(50);
 
 /// Why a transfer ended.
 #[derive(Debug)]
@@ -192,27 +199,37 @@ impl Remote {
     ) -> Result<(), Stop> {
         let mut left = range.len();
         let mut rate = Rate::new(&self.pace);
-        loop {
+        let (mut filled, mut waited) = (0_usize, Duration::ZERO);
+        let end = loop {
             let began = Instant::now();
-            let read = match response.read(&mut self.chunk) {
+            let read = match response.read(self.chunk.get_mut(filled..).unwrap_or_default()) {
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(cut(&error).into()),
+                Err(error) => break Err(cut(&error)),
             };
-            let bytes = self.chunk.get(..read).unwrap_or_default();
-            let count = u64::try_from(read).unwrap_or(u64::MAX);
-            if read == 0 {
-                return match left {
-                    0 => Ok(()),
-                    _ => Err(Trouble::passing(Failure::Unavailable, "the body was cut").into()),
-                };
+            if read == 0 && left > 0 {
+                break Err(Trouble::passing(Failure::Unavailable, "the body was cut"));
             }
-            left = left.checked_sub(count).ok_or_else(|| {
-                Trouble::lasting(Failure::BadAnswer, "the body is longer than the range")
-            })?;
-            rate.count(count, began.elapsed())?;
-            out(bytes).map_err(Stop::Parent)?;
-        }
+            if read == 0 {
+                break Ok(());
+            }
+            let count = u64::try_from(read).unwrap_or(u64::MAX);
+            let Some(less) = left.checked_sub(count) else {
+                break Err(Trouble::lasting(Failure::BadAnswer, "the body is too long"));
+            };
+            left = less;
+            filled = filled.saturating_add(read);
+            waited = waited.saturating_add(began.elapsed());
+            if let Err(trouble) = rate.count(count, began.elapsed()) {
+                break Err(trouble);
+            }
+            if filled >= CHUNK_ENOUGH || waited >= CHUNK_WAIT {
+                out(self.chunk.get(..filled).unwrap_or_default()).map_err(Stop::Parent)?;
+                (filled, waited) = (0, Duration::ZERO);
+            }
+        };
+        out(self.chunk.get(..filled).unwrap_or_default()).map_err(Stop::Parent)?;
+        end.map_err(Stop::Server)
     }
 }
 

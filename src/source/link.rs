@@ -10,7 +10,7 @@
 //! Each message is a head (id, kind, payload length, little-endian) and its payload. The parent
 //! asks one thing at a time; ids only grow, so a late answer can't pass for the next one.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
@@ -337,8 +337,14 @@ impl Head {
 fn send(link: &mut impl Write, id: u32, kind: u8, payload: &[u8]) -> io::Result<()> {
     let len = u32::try_from(payload.len()).ok().filter(|len| *len <= limits::FRAME);
     let len = len.ok_or(io::ErrorKind::FileTooLarge)?;
-    link.write_all(&Head { id, kind, len }.bytes())?;
-    link.write_all(payload)
+    let head = Head { id, kind, len }.bytes();
+    // In one call as a rule; what is left of it goes the plain way.
+    let sent = match link.write_vectored(&[IoSlice::new(&head), IoSlice::new(payload)]) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+        sent => sent?,
+    };
+    link.write_all(head.get(sent..).unwrap_or_default())?;
+    link.write_all(payload.get(sent.saturating_sub(HEAD)..).unwrap_or_default())
 }
 
 /// Sends a request.
@@ -532,6 +538,36 @@ mod tests {
         }
         let found = read_opened(&mut &opened(512, 1)[..], ID).unwrap();
         assert_eq!(found, Opened { len: 512, validator: true });
+    }
+
+    #[test]
+    fn frames_are_whole_however_little_a_write_takes() {
+        #[derive(Default)]
+        struct Trickle {
+            bytes: Vec<u8>,
+            calls: usize,
+        }
+        impl Write for Trickle {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.calls += 1;
+                if self.calls == 1 {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
+                self.bytes.extend(bytes.first());
+                Ok(bytes.len().min(1))
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut trickle = Trickle::default();
+        let mut whole = Vec::new();
+        for _ in 0..2 {
+            send_data(&mut trickle, ID, b"01234567").unwrap();
+            send_data(&mut whole, ID, b"01234567").unwrap();
+        }
+        assert_eq!(trickle.bytes, whole);
+        assert_eq!(whole, frame(ID, DATA, b"01234567").repeat(2));
     }
 
     #[test]
