@@ -25,7 +25,7 @@ use std::fmt;
 use data_encoding::HEXLOWER;
 
 use crate::designator::PartitionDesignator;
-use crate::digest::{HashAlgorithm, RootHashClaim};
+use crate::digest::HashAlgorithm;
 use crate::dissect::group::HashTree;
 use crate::dissect::verity_sig::VeritySignature;
 use crate::dissect::verity_superblock::VeritySuperblock;

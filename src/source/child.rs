@@ -21,8 +21,9 @@ use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 
+use super::frame::{self, Open, Request};
 use super::http::{Remote, Stop};
-use super::link::{self, Body, Open, Opened, Request};
+use super::link::{self, Body, Opened};
 use super::pace::Pace;
 use crate::units::ByteRange;
 
@@ -76,7 +77,7 @@ impl Child {
         let silence = self.pace.silence();
         self.link.set_write_timeout(Some(silence))?;
         self.link.set_read_timeout(Some(silence))?;
-        link::send_request(&mut self.link, self.next_id, request)?;
+        frame::send_request(&mut self.link, self.next_id, request)?;
         Ok((Patient { link: &self.link, left: self.pace.whole(len) }, self.next_id))
     }
 }
@@ -138,27 +139,50 @@ fn isolate() -> io::Result<UnixStream> {
 fn serve(link: &UnixStream) -> io::Result<()> {
     let mut requests = io::BufReader::new(link);
     let mut out = link;
-    let Some((id, Request::Open(open))) = link::read_request(&mut requests)? else {
+    let Some((id, Request::Open(open))) = frame::read_request(&mut requests)? else {
         return Err(io::ErrorKind::InvalidData.into());
     };
     let mut remote = match Remote::open(*open) {
         Ok(remote) => remote,
-        Err(trouble) => return link::send_failed(&mut out, id, trouble.failure, &trouble.text),
+        Err(trouble) => return frame::send_failed(&mut out, id, trouble.failure, &trouble.text),
     };
     let opened = Opened { len: remote.len(), validator: remote.has_validator() };
-    link::send_opened(&mut out, id, opened)?;
-    while let Some((id, request)) = link::read_request(&mut requests)? {
+    frame::send_opened(&mut out, id, opened)?;
+    while let Some((id, request)) = frame::read_request(&mut requests)? {
         let Request::Read { offset, len } = request else {
             return Err(io::ErrorKind::InvalidData.into());
         };
-        let range = link::range(offset, len)?;
-        match remote.copy(range, &mut |bytes| link::send_data(&mut out, id, bytes)) {
-            Ok(()) => link::send_end(&mut out, id)?,
+        let range = frame::range(offset, len)?;
+        match remote.copy(range, &mut |bytes| frame::send_data(&mut out, id, bytes)) {
+            Ok(()) => frame::send_end(&mut out, id)?,
             Err(Stop::Server(trouble)) => {
-                link::send_failed(&mut out, id, trouble.failure, &trouble.text)?;
+                frame::send_failed(&mut out, id, trouble.failure, &trouble.text)?;
             }
             Err(Stop::Parent(error)) => return Err(error),
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_child_that_drips_runs_out_of_time() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let dripping = std::thread::spawn(move || {
+            while theirs.write_all(b"x").is_ok() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let mut patient = Patient { link: &ours, left: Duration::from_millis(100) };
+        patient.read_exact(&mut [0; 3]).unwrap();
+        let error = patient.read_exact(&mut [0; 10_000]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(ours);
+        dripping.join().unwrap();
+    }
 }

@@ -27,7 +27,9 @@ use crate::wire;
 
 mod answer;
 mod child;
+mod client;
 mod error;
+mod frame;
 mod http;
 pub mod link;
 mod pace;
@@ -153,7 +155,7 @@ impl Source {
             None => String::new(),
         };
         let size_max = transport.size_max.min(limits::IMAGE);
-        let open = link::Open {
+        let open = frame::Open {
             url: url.as_str().to_owned(),
             tls_roots,
             size_max,
