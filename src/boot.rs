@@ -26,6 +26,7 @@ use crate::policy_file::{
 use crate::report::Report;
 use crate::request::{Request, RequestError, RootDevice};
 use crate::source::{Source, Transport};
+use crate::url::Scheme;
 use crate::wire;
 
 /// Where a boot finds what it was told. The default is the running system.
@@ -106,7 +107,8 @@ fn run(
     let request = request?;
     policy.bootable()?;
     report.image = request.url().to_string();
-    let anchors = load_anchors(&policy, &system.anchors)?;
+    honour(&policy, &request)?;
+    let anchors = TrustAnchors::of_policy(policy.trust(), &system.anchors)?;
     let demands = Demands {
         architecture: native()?,
         policy: &policy,
@@ -141,12 +143,16 @@ fn effective(files: &[PolicyFile], kernel_words: &[String]) -> Result<EffectiveP
     Ok(EffectivePolicy::new(statements)?)
 }
 
-/// The trust anchors of the policy files, or of the built-in directories.
-fn load_anchors(policy: &EffectivePolicy, built_in: &[PathBuf]) -> Result<TrustAnchors, Error> {
-    Ok(match &policy.trust().certificates {
-        Some(certificates) => TrustAnchors::load(&certificates.value)?,
-        None => TrustAnchors::load_search_path(built_in)?,
-    })
+/// Refuses what the policy asks for and this boot would not do.
+fn honour(policy: &EffectivePolicy, request: &Request) -> Result<(), RequestError> {
+    if let Some((key, origin)) = policy.unsupported() {
+        return Err(RequestError::PolicyKey { key, origin });
+    }
+    let plain_http = &policy.transport().plain_http;
+    if request.url().scheme() == Scheme::Http && !plain_http.value {
+        return Err(RequestError::PlainHttp { origin: plain_http.origin.clone() });
+    }
+    Ok(())
 }
 
 fn native() -> Result<Architecture, RequestError> {

@@ -44,6 +44,7 @@ pub mod version;
 pub mod designator;
 pub mod filesystem;
 pub mod image_policy;
+pub mod revocation;
 pub mod policy_file;
 pub mod merkle;
 

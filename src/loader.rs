@@ -68,7 +68,8 @@ pub fn boot(
     report: &mut Report,
     progress: &mut dyn Progress,
 ) -> Result<Exposed, Error> {
-    let identified = judge(source, demands, Sealing::default(), report, progress)?;
+    let store = Sealing::with_reserve(demands.policy.transport().memory_reserve.value);
+    let identified = judge(source, demands, store, report, progress)?;
     let mapped = map(identified, demands.policy.boot().on_corruption.value)?;
     Ok(expose(mapped, name, places)?)
 }

@@ -11,10 +11,7 @@
 //! signature has to prove. There is no second try without either.
 
 // Each uses only those above it.
-pub mod revocation;
-
 pub mod anchors;
-
 pub mod cms;
 
 #[cfg(test)]

@@ -89,7 +89,12 @@ fn judge(arguments: &AuditArguments, report: &mut Report) -> Result<(), Error> {
         certificates_option: certificates,
         ..Statements::default()
     })?;
-    let anchors = if wants_signatures(&policy) { Some(load_anchors(&policy)?) } else { None };
+    if let Some((key, origin)) = policy.unsupported() {
+        return Err(RequestError::PolicyKey { key, origin }.into());
+    }
+    let anchors = wants_signatures(&policy)
+        .then(|| TrustAnchors::of_policy(policy.trust(), &VERITY_D.map(PathBuf::from)))
+        .transpose()?;
     let demands = Demands {
         architecture: arguments
             .architecture
@@ -108,12 +113,5 @@ fn wants_signatures(policy: &EffectivePolicy) -> bool {
     [PartitionDesignator::Root, PartitionDesignator::Usr].into_iter().any(|designator| {
         let (rule, _) = policy.rule(designator);
         rule.uses.contains(Use::Verity) || rule.uses.contains(Use::Signed)
-    })
-}
-
-fn load_anchors(policy: &EffectivePolicy) -> Result<TrustAnchors, Error> {
-    Ok(match &policy.trust().certificates {
-        Some(certificates) => TrustAnchors::load(&certificates.value)?,
-        None => TrustAnchors::load_search_path(&VERITY_D.map(PathBuf::from))?,
     })
 }

@@ -13,8 +13,6 @@
 mod store;
 mod window;
 
-use std::io;
-
 use crate::authenticate::{Authenticated, AuthenticatedPartition, Evidence, RootHash, Warrant};
 use crate::designator::PartitionDesignator;
 use crate::dissect::verity_superblock::VeritySuperblock;
@@ -24,7 +22,7 @@ use crate::limits;
 use crate::merkle::{BlockError, ShapeError, TreeError, TreeShape, VerifiedTree};
 use crate::source::{self, Source};
 use crate::units::ByteRange;
-pub use store::{LetGo, Sealing, Store};
+pub use store::{LetGo, Sealing, Store, StoreError};
 pub use window::Ends;
 
 /// How long fetching will take, for whoever waits for it.
@@ -100,8 +98,8 @@ pub enum FetchError {
     Shape { designator: PartitionDesignator, error: ShapeError },
     #[error(transparent)]
     Source(#[from] source::Error),
-    #[error("no memory for the image: {0}")]
-    Store(#[source] io::Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error("{error}")]
     Tree { designator: PartitionDesignator, error: TreeError, origin: Origin },
     #[error("the tree takes {needed} bytes, its partition has {size}")]
@@ -187,18 +185,27 @@ pub fn fetch<S: Store>(
     let (mut source, partitions) = authenticated.into_parts();
     let total = partitions.iter().map(announced).fold(0, u64::saturating_add);
     progress.begin(total);
-    store.make_room(source.len()).map_err(FetchError::Store)?;
+    let trees = partitions.iter().map(announced_tree).fold(0, u64::saturating_add);
+    store.make_room(source.len(), total.saturating_add(trees))?;
     let mut fetched = Vec::new();
     for partition in partitions {
         fetched.push(fetch_one(&mut source, partition, &mut store, progress)?);
     }
-    Ok(Fetched { kept: store.keep().map_err(FetchError::Store)?, partitions: fetched })
+    Ok(Fetched { kept: store.keep().map_err(StoreError::from)?, partitions: fetched })
 }
 
-/// Bytes that a partition will take, as its superblock claims; for the progress bar only.
+/// Bytes of data that a partition will take, as its superblock claims and its size allows.
 fn announced(partition: &AuthenticatedPartition) -> u64 {
     match &partition.warrant {
         Warrant::Verity { superblock, .. } => superblock.data_len().min(partition.data.len()),
+        Warrant::Open(_) => 0,
+    }
+}
+
+/// Bytes that its tree will take: no more than its partition has.
+fn announced_tree(partition: &AuthenticatedPartition) -> u64 {
+    match &partition.warrant {
+        Warrant::Verity { hash, .. } => hash.len(),
         Warrant::Open(_) => 0,
     }
 }
@@ -289,7 +296,7 @@ fn fetch_tree(
         FetchError::Tree { designator: demand.designator, error, origin: demand.origin.clone() }
     })?;
     if let Some(range) = plan.tree {
-        store.put(range.offset(), tree.bytes()).map_err(FetchError::Store)?;
+        store.put(range.offset(), tree.bytes()).map_err(StoreError::from)?;
     }
     Ok(tree)
 }
@@ -311,7 +318,7 @@ fn fetch_blocks(
         let inside = offset.saturating_sub(data.offset());
         let block = inside.checked_div(block_size).unwrap_or(u64::MAX);
         tree.check_blocks(block, chunk).map_err(|error| demand.bad_block(data, error))?;
-        store.put(offset, chunk).map_err(FetchError::Store)?;
+        store.put(offset, chunk).map_err(StoreError::from)?;
         ends.take(inside, chunk);
         progress.advance(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
         Ok::<(), FetchError>(())

@@ -6,19 +6,46 @@
 //! **Refuses:** nothing; every failure is the kernel's.
 
 use std::io;
+use std::path::Path;
 
 use crate::sys::memfd::{Memfd, SealedMemfd};
+use crate::wire::read_file_bounded;
+
+/// /proc/meminfo, bytes. Kernels write about 1500.
+const MEMINFO: usize = 16 * 1024;
+
+/// Why there is no room.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// What the kernel says.
+    #[error("the memory for the image: {0}")]
+    Kernel(#[from] io::Error),
+    /// Less memory than the image takes.
+    #[error(
+        "the image takes {} MiB and {} MiB have to stay free, of which the machine has {} MiB",
+        needed >> 20, reserve >> 20, available >> 20
+    )]
+    Short {
+        /// Bytes the used partitions take.
+        needed: u64,
+        /// Bytes that have to stay free.
+        reserve: u64,
+        /// Bytes there are (`MemAvailable`).
+        available: u64,
+    },
+}
 
 /// A place for bytes, at the offsets they have in the image.
 pub trait Store {
     /// What is left when all bytes are in.
     type Kept;
 
-    /// Prepares for an image of `len` bytes; holes take no memory.
+    /// Prepares for an image of `len` bytes, of which `needed` will be put; holes take no memory.
     ///
     /// # Errors
-    /// What the kernel says.
-    fn make_room(&mut self, len: u64) -> io::Result<()>;
+    /// [`StoreError`], before anything is fetched.
+    fn make_room(&mut self, len: u64, needed: u64) -> Result<(), StoreError>;
 
     /// Takes judged bytes.
     ///
@@ -40,7 +67,7 @@ pub struct LetGo;
 impl Store for LetGo {
     type Kept = Self;
 
-    fn make_room(&mut self, _len: u64) -> io::Result<()> {
+    fn make_room(&mut self, _len: u64, _needed: u64) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -54,22 +81,72 @@ impl Store for LetGo {
 }
 
 /// For a boot: a memfd, sealed at the end.
-#[derive(Debug, Default)]
-pub struct Sealing(Option<Memfd>);
+#[derive(Debug)]
+pub struct Sealing {
+    memfd: Option<Memfd>,
+    reserve: u64,
+}
+
+impl Sealing {
+    /// Takes no more memory than leaves `reserve` bytes free.
+    #[must_use]
+    pub fn with_reserve(reserve: u64) -> Self {
+        Self { memfd: None, reserve }
+    }
+}
 
 impl Store for Sealing {
     type Kept = SealedMemfd;
 
-    fn make_room(&mut self, len: u64) -> io::Result<()> {
-        self.0 = Some(Memfd::create("veriroot-image", len)?);
+    fn make_room(&mut self, len: u64, needed: u64) -> Result<(), StoreError> {
+        let meminfo = read_file_bounded(Path::new("/proc/meminfo"), MEMINFO)?;
+        let available = available(&meminfo)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no MemAvailable"))?;
+        let reserve = self.reserve;
+        if needed.saturating_add(reserve) > available {
+            return Err(StoreError::Short { needed, reserve, available });
+        }
+        self.memfd = Some(Memfd::create("veriroot-image", len)?);
         Ok(())
     }
 
     fn put(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0.as_ref().ok_or(io::ErrorKind::NotFound)?.write_at(offset, bytes)
+        self.memfd.as_ref().ok_or(io::ErrorKind::NotFound)?.write_at(offset, bytes)
     }
 
     fn keep(self) -> io::Result<SealedMemfd> {
-        self.0.ok_or(io::ErrorKind::NotFound)?.seal()
+        self.memfd.ok_or(io::ErrorKind::NotFound)?.seal()
+    }
+}
+
+/// Bytes that can be taken without swapping: `MemAvailable` (proc_meminfo(5)).
+fn available(meminfo: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(meminfo).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_asked_for_before_it_is_taken() {
+        let mut store = Sealing::with_reserve(0);
+        assert!(store.make_room(4096, 4096).is_ok());
+        store.put(0, b"kept").unwrap();
+        store.keep().unwrap();
+        let mut greedy = Sealing::with_reserve(u64::MAX);
+        let refused = greedy.make_room(4096, 4096);
+        assert!(matches!(refused, Err(StoreError::Short { needed: 4096, .. })));
+    }
+
+    #[test]
+    fn meminfo_is_read_by_its_field() {
+        let text = b"MemTotal: 9 kB\nMemFree:  3 kB\nMemAvailable:   2048 kB\n";
+        assert_eq!(available(text), Some(2 << 20));
+        for text in [&b""[..], b"MemAvailable: x kB\n", b"MemAvailable: 3\n", b"MemFree: 3 kB\n"] {
+            assert_eq!(available(text), None);
+        }
     }
 }

@@ -14,6 +14,7 @@ use crate::escape::escape;
 use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
 use crate::image_policy::ParseError;
 use crate::limits;
+use crate::revocation::RevocationError;
 
 /// A policy file that will not be used, and therefore nothing else either.
 #[derive(Debug, Error)]
@@ -38,6 +39,9 @@ pub enum FileFault {
     /// A list without members.
     #[error("an empty list; leave the key out to keep what is built in")]
     EmptyList,
+    /// Not a revocation.
+    #[error(transparent)]
+    Revocation(#[from] RevocationError),
     /// Not an image policy.
     #[error("{error}: \"{}\"", escape(text))]
     ImagePolicy {

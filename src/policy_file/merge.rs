@@ -30,13 +30,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::values::{
-    ArchiveAuthentication, CommandLine, KernelKeyring, OnCorruption, OnRefusal, Revocation, Signer,
-    Stated,
+    ArchiveAuthentication, CommandLine, KernelKeyring, OnCorruption, OnRefusal, Signer, Stated,
 };
 use super::{EffectiveError, PolicyFile};
 use crate::designator::PartitionDesignator;
 use crate::finding::Origin;
 use crate::image_policy::FileSystemSet;
+use crate::revocation::Revoked;
 
 /// Who is trusted, with what.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ pub struct Trust {
     /// Whether pins on the command line count.
     pub command_line: Stated<CommandLine>,
     /// What is trusted no more.
-    pub revoked: Vec<Stated<Revocation>>,
+    pub revoked: Vec<Stated<Revoked>>,
     /// Version floors, all of which hold.
     pub minimum_versions: Vec<Stated<String>>,
     /// Who may sign what; without any, every anchor may sign root and usr.

@@ -33,8 +33,8 @@ pub use load::load_directories;
 pub use merge::{Boot, Transport, Trust};
 use raw::{RawFile, RawSigner};
 pub use values::{
-    ArchiveAuthentication, CommandLine, KernelKeyring, OnCorruption, OnRefusal, Revocation, Signer,
-    Stated, parse_duration, parse_size,
+    ArchiveAuthentication, CommandLine, KernelKeyring, OnCorruption, OnRefusal, Signer, Stated,
+    parse_duration, parse_size,
 };
 
 use crate::designator::PartitionDesignator;
@@ -43,6 +43,7 @@ use crate::filesystem::FileSystem;
 use crate::finding::Origin;
 use crate::image_policy::{FileSystemSet, ImagePolicy};
 use crate::limits;
+use crate::revocation::Revoked;
 
 /// One policy file, read and found to be well formed.
 #[derive(Clone, Debug)]
@@ -54,7 +55,7 @@ pub struct PolicyFile {
     certificates: Option<Stated<Vec<PathBuf>>>,
     kernel_keyring: Option<Stated<KernelKeyring>>,
     command_line: Option<Stated<CommandLine>>,
-    revoked: Vec<Stated<Revocation>>,
+    revoked: Vec<Stated<Revoked>>,
     minimum_version: Option<Stated<String>>,
     signers: Vec<Stated<Signer>>,
     mirrors: Option<Stated<Vec<String>>>,
@@ -146,9 +147,8 @@ impl Reader<'_> {
             certificates: self.typed(trust.certificates, absolute_paths)?,
             kernel_keyring: self.typed(trust.kernel_keyring, Ok)?,
             command_line: self.typed(trust.command_line, Ok)?,
-            revoked: self.each(trust.revoked, |text| {
-                Revocation::parse(&text).ok_or_else(|| value("trust.revoked", &text))
-            })?,
+            revoked: self
+                .each(trust.revoked, |text| Revoked::parse(&text).map_err(FileFault::Revocation))?,
             minimum_version: self.typed(trust.minimum_version, version)?,
             signers: self.signers(trust.signer)?,
             mirrors: self.typed(transport.mirrors, |urls| {

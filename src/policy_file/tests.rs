@@ -7,6 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::*;
 use crate::image_policy::{Fault, Rule, Use, UseSet};
+use crate::revocation::RevocationError;
 
 fn file(name: &str, text: &str) -> PolicyFile {
     PolicyFile::parse(Path::new(name), text).unwrap()
@@ -69,7 +70,7 @@ fn every_key_is_read_with_its_line() {
     assert_eq!(trust.certificates.as_ref().unwrap().value, [Path::new("/etc/verity.d")]);
     assert_eq!(trust.kernel_keyring.value, KernelKeyring::Require);
     assert_eq!(trust.command_line.value, CommandLine::Authenticated);
-    assert!(matches!(trust.revoked[0].value, Revocation::RootHash(_)));
+    assert!(matches!(trust.revoked[0].value, Revoked::RootHash(_)));
     assert_eq!(trust.minimum_versions[0].value, "41.2");
     assert_eq!(trust.signers[0].value.designators, [PartitionDesignator::Usr]);
     let transport = policy.transport();
@@ -129,7 +130,6 @@ fn refuses_keys_and_values_off_the_list() {
         ("[filesystems]\nroot = [\"erofs\", \"erofs\"]", "filesystems"),
         ("[filesystems]\nswap = [\"erofs\"]", "filesystems"),
         ("[filesystems]\nbin = [\"erofs\"]", "filesystems"),
-        ("[trust]\nrevoked = [\"serial:1\"]", "trust.revoked"),
         ("[trust]\nminimum-version = \"\"", "trust.minimum-version"),
         ("[transport]\nmirrors = [\"file:/x\"]", "transport.mirrors"),
         ("[transport]\nmirrors = [\"http:///x\"]", "transport.mirrors"),
@@ -143,6 +143,13 @@ fn refuses_keys_and_values_off_the_list() {
         assert_eq!(error.line, Some(2), "{text}");
         assert!(matches!(error.fault, FileFault::Value { key, .. } if key == expected), "{text}");
     }
+}
+
+#[test]
+fn refuses_revocations_it_does_not_understand() {
+    let error = refused("[trust]\nrevoked = [\"serial:1\"]");
+    assert!(matches!(error.fault, FileFault::Revocation(RevocationError::Kind { .. })));
+    assert_eq!(error.line, Some(2));
 }
 
 #[test]

@@ -9,11 +9,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use data_encoding::HEXLOWER_PERMISSIVE;
 use serde::Deserialize;
 
 use crate::designator::PartitionDesignator;
-use crate::digest::RootHashClaim;
 use crate::finding::Origin;
 
 /// A value, and who stated it.
@@ -86,31 +84,6 @@ pub enum OnRefusal {
     Reboot,
     /// It stays off.
     Halt,
-}
-
-/// A key or an image that is trusted no more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Revocation {
-    /// `root-hash:HEX`: one image.
-    RootHash(RootHashClaim),
-    /// `spki-sha256:HEX`: a key, by the SHA-256 of its DER SubjectPublicKeyInfo.
-    SpkiSha256([u8; 32]),
-}
-
-impl Revocation {
-    /// Reads `spki-sha256:` or `root-hash:` with hex digits; `None` for everything else.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (kind, hex) = text.split_once(':')?;
-        match kind {
-            "root-hash" => RootHashClaim::from_hex(hex).map(Self::RootHash),
-            "spki-sha256" => {
-                let bytes = HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok()?;
-                bytes.try_into().ok().map(Self::SpkiSha256)
-            }
-            _ => None,
-        }
-    }
 }
 
 /// What one trust anchor may sign.
@@ -193,26 +166,6 @@ mod tests {
         for text in ["", "0s", "90", "s", "-1s", "1m", "1 s", "1min30s", "18446744073709551615h"] {
             assert_eq!(parse_duration(text), None, "{text}");
         }
-    }
-
-    #[test]
-    fn revocations_name_a_whole_digest() {
-        let hex = "ab".repeat(32);
-        assert_eq!(
-            Revocation::parse(&format!("spki-sha256:{hex}")),
-            Some(Revocation::SpkiSha256([0xab; 32]))
-        );
-        let hash = RootHashClaim::from_hex(&hex).unwrap();
-        assert_eq!(
-            Revocation::parse(&format!("root-hash:{hex}")),
-            Some(Revocation::RootHash(hash))
-        );
-        for text in
-            [hex.as_str(), "spki-sha256:", "spki-sha256:abab", "root-hash:zz", "serial:01", ":"]
-        {
-            assert_eq!(Revocation::parse(text), None, "{text}");
-        }
-        assert_eq!(Revocation::parse(&format!("SPKI-SHA256:{hex}")), None);
     }
 
     #[test]

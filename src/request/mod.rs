@@ -9,17 +9,16 @@
 //! **Refuses:** words it would have to guess about, and security words it cannot honour: a demand
 //! that is not understood ends the boot instead of being left out.
 
+mod error;
 pub mod pull;
-
-use std::path::PathBuf;
 
 use crate::cmdline::Word;
 use crate::designator::PartitionDesignator;
 use crate::digest::RootHashClaim;
 use crate::escape::escape;
-use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
-use crate::url::{SourceUrl, UrlError};
-use pull::{Format, ImageClass, Pull, PullError, Remote, TransportCheck};
+use crate::url::SourceUrl;
+pub use error::RequestError;
+use pull::{Format, ImageClass, Pull, Remote, TransportCheck};
 
 /// Which device the command line calls the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,105 +51,6 @@ pub struct Request {
     root_word: String,
     pins: Vec<Pin>,
     image_policies: Vec<String>,
-}
-
-/// Why there is no request.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "the message beside each field says what it is")]
-pub enum RequestError {
-    #[error("no architecture of the Discoverable Partitions Specification")]
-    Architecture,
-    #[error("{path}: {reason}")]
-    CommandLine { path: PathBuf, reason: String },
-    #[error("\"{word}\" is given twice, with different values")]
-    Conflict { word: String },
-    #[error("the command line asks for no image")]
-    NoPull,
-    #[error("{error}: {expression}")]
-    Pull { expression: String, error: PullError },
-    #[error("the root device \"{device}\" is not one that this image could become")]
-    RootDevice { device: String },
-    #[error("the pin \"{word}\" is no whole root hash in hex")]
-    Pin { word: String },
-    #[error("more than one image is asked for")]
-    SeveralPulls,
-    #[error("\"{word}\" is not supported")]
-    Unsupported { word: String },
-    #[error("{error}: {url}")]
-    Url { url: String, error: UrlError },
-}
-
-impl Refusal for RequestError {
-    fn class(&self) -> Class {
-        match self {
-            Self::Url { .. } => Class::Url,
-            Self::Architecture
-            | Self::CommandLine { .. }
-            | Self::Conflict { .. }
-            | Self::NoPull
-            | Self::Pull { .. }
-            | Self::RootDevice { .. }
-            | Self::Pin { .. }
-            | Self::SeveralPulls
-            | Self::Unsupported { .. } => Class::Config,
-        }
-    }
-
-    fn finding(&self) -> Finding {
-        let (id, expected, advice) = match self {
-            Self::Architecture => (
-                "request-architecture",
-                "an architecture that has partition types",
-                "this machine can't boot a discoverable disk image",
-            ),
-            Self::CommandLine { .. } => {
-                ("request-words", "a readable command line", "the initrd has to mount /proc")
-            }
-            Self::Conflict { .. } => {
-                ("request-conflict", "each word once", "leave out the one that is not meant")
-            }
-            Self::NoPull => (
-                "request-pull",
-                "rd.systemd.pull=OPTIONS:NAME:URL",
-                "say on the kernel command line what to load",
-            ),
-            Self::Pull { .. } => (
-                "request-pull",
-                "rd.systemd.pull=raw,machine,verify=no,blockdev:NAME:URL",
-                "correct the expression: nothing in it is guessed",
-            ),
-            Self::RootDevice { .. } => (
-                "request-root",
-                "root=/dev/disk/by-loop-ref/NAME.raw-partN, /dev/mapper/root, dissect or gpt-auto",
-                "name the image that rd.systemd.pull= names",
-            ),
-            Self::Pin { .. } => (
-                "request-pin",
-                "64 or 128 hex digits",
-                "give the whole root hash; a shortened one pins nothing",
-            ),
-            Self::SeveralPulls => {
-                ("request-pull", "one image", "leave one rd.systemd.pull= on the command line")
-            }
-            Self::Unsupported { .. } => (
-                "request-unsupported",
-                "words this version can honour",
-                "take the word off the command line: leaving it unheeded would not be safe",
-            ),
-            Self::Url { .. } => ("request-url", "http://HOST/PATH or https://", "correct the URL"),
-        };
-        Finding {
-            id,
-            stage: Stage::Request,
-            outcome: Outcome::Failed,
-            subject: "kernel command line".to_owned(),
-            expected: expected.to_owned(),
-            found: self.to_string(),
-            required_by: Origin::Rule("systemd-import-generator(8), read strictly"),
-            advice: advice.to_owned(),
-        }
-    }
 }
 
 /// Keys that say something about security, or about what is mounted, and that this version does

@@ -41,9 +41,10 @@ use thiserror::Error;
 pub use certificate::{AnchorFault, TrustAnchor};
 pub(super) use name::SignerName;
 
-use super::revocation::Revocations;
 use crate::escape::escape;
 use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
+use crate::policy_file::Trust;
+use crate::revocation::Revocations;
 use crate::{limits, wire};
 
 /// The certificates whose keys may sign: one or more, no two the same.
@@ -78,6 +79,25 @@ impl TrustAnchors {
     /// See [`AnchorError`]; [`AnchorError::NoAnchors`] if none of them gives an anchor.
     pub fn load_search_path(directories: &[PathBuf]) -> Result<Self, AnchorError> {
         Self::collect(directories, Missing::PassOver)
+    }
+
+    /// The anchors that a policy names, or of the built-in directories; with the scopes and
+    /// revocations it states.
+    ///
+    /// # Errors
+    /// See [`AnchorError`].
+    pub fn of_policy(trust: &Trust, built_in: &[PathBuf]) -> Result<Self, AnchorError> {
+        let mut anchors = match &trust.certificates {
+            Some(certificates) => Self::load(&certificates.value)?,
+            None => Self::load_search_path(built_in)?,
+        };
+        for signer in &trust.signers {
+            let name = AnchorName::Path(signer.value.certificate.clone());
+            let scopes: Vec<&str> = signer.value.designators.iter().map(|it| it.name()).collect();
+            anchors.allow_only(&name, &scopes)?;
+        }
+        anchors.revoke(trust.revoked.iter().map(|it| it.value.clone()).collect());
+        Ok(anchors)
     }
 
     /// Restricts one anchor to scopes: names of designators, as [`super::cms::SignedData::verify`]
@@ -231,6 +251,9 @@ pub enum AnchorError {
         /// Where we looked.
         sources: Vec<PathBuf>,
     },
+    /// A scope that can't be given.
+    #[error(transparent)]
+    Scope(#[from] ScopeError),
     /// A source can't be read.
     #[error("trust anchor {}: {source}", shown(path))]
     Source {
@@ -265,6 +288,7 @@ impl Refusal for AnchorError {
             Self::NoAnchors { .. } => {
                 "put the certificate of the image's signer into one of these places, as a .crt file"
             }
+            Self::Scope(_) => "name in trust.signer a certificate that is a trust anchor, once",
             Self::Source { .. } => "correct the path, or make the file readable",
             Self::TooMany { .. } => "leave the certificates that sign images, and no others",
             Self::Unusable { .. } => "replace the file, or remove it: none is passed over silently",

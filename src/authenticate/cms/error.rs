@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use der::asn1::ObjectIdentifier;
 use thiserror::Error;
 
-use super::super::revocation::Revoked;
 use super::SignatureAlgorithm;
 use crate::escape::escape;
 use crate::finding::Class;
 use crate::limits;
+use crate::revocation::Revoked;
 
 /// Why a CMS signature is refused.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::authenticate::anchors::{AnchorName, ScopeError};
-use crate::authenticate::revocation::Revocations;
+use crate::revocation::Revocations;
 
 #[test]
 fn embedded_certificates_are_never_used() {

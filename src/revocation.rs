@@ -61,19 +61,29 @@ impl Revocations {
     }
 
     /// The entry that revokes the root hash of which `content` is the hex that was signed.
-    pub(super) fn of_content(&self, content: &[u8]) -> Option<&Revoked> {
+    pub(crate) fn of_content(&self, content: &[u8]) -> Option<&Revoked> {
         self.of_root_hash(&RootHashClaim::from_hex(std::str::from_utf8(content).ok()?)?)
     }
 
     /// The entry that revokes a certificate or its key, by their SHA-256.
-    pub(super) fn of_signer(&self, certificate: &[u8; 32], key: &[u8; 32]) -> Option<&Revoked> {
+    pub(crate) fn of_signer(&self, certificate: &[u8; 32], key: &[u8; 32]) -> Option<&Revoked> {
         let key = self.0.get(&Revoked::Key(HEXLOWER.encode(key)));
         key.or_else(|| self.0.get(&Revoked::Certificate(HEXLOWER.encode(certificate))))
     }
 }
 
+impl FromIterator<Revoked> for Revocations {
+    fn from_iter<I: IntoIterator<Item = Revoked>>(entries: I) -> Self {
+        Self(entries.into_iter().collect())
+    }
+}
+
 impl Revoked {
-    fn parse(entry: &str) -> Result<Self, RevocationError> {
+    /// Reads one entry.
+    ///
+    /// # Errors
+    /// [`RevocationError::Kind`] or [`RevocationError::Digest`].
+    pub fn parse(entry: &str) -> Result<Self, RevocationError> {
         let (kind, hex) =
             entry.split_once(':').ok_or_else(|| RevocationError::Kind { entry: escape(entry) })?;
         let make = match kind {
