@@ -30,12 +30,12 @@ pub(crate) fn demonstrations() -> Vec<Demonstration> {
         refused("one bit of the root flipped", flipped(signed.clone()), Class::Verity),
         refused("signed by a stranger", stranger.clone(), Class::Sig),
         refused("signature removed", signed.clone().remove("root-verity-sig"), Class::Policy),
-        refused("hash tree removed", signed.clone().remove("root-verity"), Class::Pair),
+        refused("hash tree removed", signed.clone().remove("root-verity"), Class::Policy),
         refused("plain root instead", stranger.strip_verity("root"), Class::Policy),
         refused(
             "another partition is number 2",
             signed.add_partition("home", Arch::X86_64, &strangers_root).swap("root", "home"),
-            Class::Policy,
+            Class::Pair,
         ),
     ]
 }

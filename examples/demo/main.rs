@@ -25,13 +25,6 @@ use veriroot_test_support::http::Server;
 
 use images::Demonstration;
 
-/// What the initrd demands, and that a refusal does not keep the spectators waiting.
-const POLICY: &str = r#"image-policy = "root=signed:=ignore"
-[boot]
-on-refusal = "reboot"
-hold = "2s"
-"#;
-
 /// What should become of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expected {
@@ -89,7 +82,7 @@ fn main() -> ExitCode {
 
 fn initrd(kernel: &Kernel) -> InitrdBuilder {
     Initrd::with_program(kernel, &guest::release_program())
-        .policy("demo.toml", POLICY)
+        .policy("netboot.toml", &guest::netboot_policy("2s"))
         .certificate("trusted.crt", fixture("trusted.crt"))
 }
 
@@ -127,7 +120,7 @@ fn is_root_mount(line: &str) -> bool {
 }
 
 fn worth_showing(line: &Line) -> bool {
-    let not_ours = ["STATE ", "KERNEL ", "INIT: ", "["];
+    let not_ours = ["STATE ", "KERNEL ", "INIT: ", "[", "Hangup"];
     !not_ours.iter().any(|prefix| line.text.starts_with(prefix)) && !line.text.trim().is_empty()
 }
 

@@ -13,13 +13,6 @@ use veriroot_test_support::guest::{
 };
 use veriroot_test_support::http::{Request, Server};
 
-/// What every scenario's initrd demands.
-const POLICY: &str = r#"image-policy = "root=signed:=ignore"
-[boot]
-on-refusal = "reboot"
-hold = "0s"
-"#;
-
 /// The shell's word for a program whose PID namespace a reboot ended (SIGHUP).
 const REBOOTED: i32 = 129;
 
@@ -53,10 +46,10 @@ pub(crate) fn stranger() -> Image {
     Image::from_zst_fixture("boot-stranger")
 }
 
-/// The program, a policy that demands a signed root, and the one trust anchor.
+/// The program, the policy of a netboot as shipped, and the one trust anchor.
 pub(crate) fn initrd(kernel: &Kernel) -> InitrdBuilder {
     Initrd::with_program(kernel, &guest::release_program())
-        .policy("boot.toml", POLICY)
+        .policy("netboot.toml", &guest::netboot_policy("1s"))
         .certificate("trusted.crt", fixture("trusted.crt"))
 }
 

@@ -14,7 +14,7 @@ fn reboots_the_machine_on_refusal() {
     let run = Guest::new(&kernel, &initrd(&kernel).bare().build())
         .boot(&guest::announced(&server, "/image.raw"));
 
-    run.require("veriroot: refused ");
+    run.require("REFUSED ");
     let restarts = run.lines.iter().any(|line| line.text.ends_with("reboot: Restarting system"));
     assert!(restarts && run.went_off, "{}", run.tail());
     assert!(run.find("INIT: no root").is_none(), "{}", run.tail());

@@ -21,5 +21,5 @@ pub(crate) const ATTACK: Attack = Attack {
 
 #[test]
 fn refuses_another_partition_as_root() {
-    assert_refused(&ATTACK, Stage::Policy, Class::Policy);
+    assert_refused(&ATTACK, Stage::Policy, Class::Pair);
 }

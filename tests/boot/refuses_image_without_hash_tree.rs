@@ -12,5 +12,5 @@ pub(crate) const ATTACK: Attack =
 
 #[test]
 fn refuses_image_without_hash_tree() {
-    assert_refused(&ATTACK, Stage::Dissect, Class::Pair);
+    assert_refused(&ATTACK, Stage::Policy, Class::Policy);
 }

@@ -11,7 +11,7 @@ use crate::machine::{Attack, assert_refused, stranger};
 pub(crate) const ATTACK: Attack = Attack {
     name: "wider-policy",
     image: || stranger().strip_verity("root"),
-    words: "systemd.image_policy=root=unprotected:=open",
+    words: "systemd.image_policy=root=signed+verity+unprotected:=open",
 };
 
 #[test]

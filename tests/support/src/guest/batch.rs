@@ -177,7 +177,7 @@ fn outcome(run: &Run, name: &str) -> Option<Outcome> {
     let mark = marked(last)?;
     let exit = mark.strip_prefix("END exit=")?.split(' ').next()?.parse().ok()?;
     let exposed = state::exposed(lines)?;
-    let verdict = console.lines().find_map(Verdict::parse);
+    let verdict = Verdict::find(console.lines());
     Some(Outcome {
         console,
         kernel,

@@ -60,3 +60,16 @@ pub fn release_program() -> PathBuf {
     assert!(program.is_file(), "no {}: run `make program` first", program.display());
     program
 }
+
+/// `policy/netboot.toml` as shipped, but for how long the summary of a refusal stays.
+///
+/// # Panics
+/// If that file is not there or says nothing about it.
+#[must_use]
+pub fn netboot_policy(hold: &str) -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../policy/netboot.toml");
+    let shipped = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let text = shipped.replace("hold = \"60s\"", &format!("hold = \"{hold}\""));
+    assert_ne!(text, shipped, "{path} says nothing of hold");
+    text
+}

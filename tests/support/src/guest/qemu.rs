@@ -132,7 +132,7 @@ impl Run {
     /// What the program said about its decision.
     #[must_use]
     pub fn verdict(&self) -> Option<Verdict> {
-        self.lines.iter().find_map(|line| Verdict::parse(&line.text))
+        Verdict::find(self.lines.iter().map(|line| line.text.as_str()))
     }
 
     /// The last 60 lines of the console: what to show when something went wrong.

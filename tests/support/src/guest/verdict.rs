@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 #![forbid(unsafe_code)]
-//! The line a refusal leaves on the console:
-//! `veriroot: refused stage=authenticate class=sig exit=22: what, where, what to do`.
+//! The summary a refusal leaves on the console, as far as the tests read it:
+//!
+//! ```text
+//! REFUSED    not authentic (class sig, exit code 22)
+//! stage      authenticate (authenticate-signer)
+//! ```
 
 /// What the program said about a refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,19 +19,15 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// The verdict of a console line, if it is one.
+    /// The verdict of a console, if there is one.
     #[must_use]
-    pub fn parse(line: &str) -> Option<Self> {
-        let words = line.strip_prefix("veriroot: refused ")?.split([' ', ':']);
-        let value = |key: &str| {
-            let mut values = words.clone().filter_map(|word| word.split_once('='));
-            values.find(|(name, _)| *name == key).map(|(_, value)| value.to_owned())
-        };
-        Some(Self {
-            stage: value("stage")?,
-            class: value("class")?,
-            exit: value("exit")?.parse().ok()?,
-        })
+    pub fn find<'a>(lines: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let mut lines = lines.skip_while(|line| !line.starts_with("REFUSED "));
+        let (_, kind) = lines.next()?.strip_suffix(')')?.split_once("(class ")?;
+        let (class, exit) = kind.split_once(", exit code ")?;
+        let stage = lines.find_map(|line| line.strip_prefix("stage "))?;
+        let stage = stage.split_whitespace().next()?;
+        Some(Self { stage: stage.to_owned(), class: class.to_owned(), exit: exit.parse().ok()? })
     }
 }
 
@@ -36,12 +36,14 @@ mod tests {
     use super::Verdict;
 
     #[test]
-    fn only_the_refusal_line_is_a_verdict() {
-        let line = "veriroot: refused stage=authenticate class=sig exit=22: no trusted signer";
+    fn only_a_whole_summary_is_a_verdict() {
+        let find = |text: &str| Verdict::find(text.lines());
+        let refused = "noise\nREFUSED    not authentic (class sig, exit code 22)\n";
+        let stage = "image      x\nstage      authenticate (authenticate-signer)\n";
         let verdict =
             Verdict { stage: "authenticate".to_owned(), class: "sig".to_owned(), exit: 22 };
-        assert_eq!(Verdict::parse(line), Some(verdict));
-        assert_eq!(Verdict::parse("veriroot: refused class=sig exit=22"), None);
-        assert_eq!(Verdict::parse("stage=authenticate class=sig exit=22"), None);
+        assert_eq!(find(&format!("{refused}{stage}")), Some(verdict));
+        assert_eq!(find(&format!("{stage}{refused}")), None);
+        assert_eq!(find("REFUSED\nstage      authenticate\n"), None);
     }
 }
