@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: help build program demo test unit boot fmt clippy docs deny packages guest-kernel
+.PHONY: help program demo test unit boot fmt clippy docs deny packages guest-kernel
 
 CARGO ?= cargo
 CARGO_TESTS := $(CARGO) test --locked --workspace --no-fail-fast
