@@ -9,7 +9,7 @@
 use std::iter;
 use std::num::NonZeroUsize;
 use std::panic;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::hash::{BlockHasher, Digest};
@@ -29,19 +29,22 @@ pub(super) fn first_mismatch(
     expected: &[u8],
     threads: NonZeroUsize,
 ) -> Option<Mismatch> {
-    let slice_len = hasher.block_size().saturating_mul(SLICE);
-    let slices = blocks.len().div_ceil(slice_len);
-    let next = AtomicUsize::new(0);
+    let per_slice = SLICE.checked_div(hasher.block_size()).unwrap_or(1).max(1);
+    let digests = expected.chunks(hasher.digest_len().saturating_mul(per_slice));
+    let slices = blocks
+        .chunks(hasher.block_size().saturating_mul(per_slice))
+        .zip(digests.chain(iter::repeat(&[][..])))
+        .zip((0..).step_by(per_slice));
     // Slices are handed out in ascending order, so a thread may stop at its first mismatch: all
     // that is below has been handed out, and is finished before the results are compared.
+    let slices = Mutex::new(slices);
     let work = || {
-        iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed))
-            .take_while(|slice| *slice < slices)
-            .find_map(|slice| mismatch_in_slice(hasher, blocks, expected, slice))
+        iter::from_fn(|| slices.lock().unwrap_or_else(PoisonError::into_inner).next())
+            .find_map(|((blocks, digests), first)| mismatch(hasher, blocks, digests, first))
     };
     thread::scope(|scope| {
         // A thread that can't be started is no error: this one does its share.
-        let others: Vec<_> = (1..threads.get().min(slices))
+        let others: Vec<_> = (1..threads.get().min(blocks.len().div_ceil(SHARE)))
             .map_while(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
             .collect();
         let own = work();
@@ -51,28 +54,26 @@ pub(super) fn first_mismatch(
     })
 }
 
-fn mismatch_in_slice(
+/// As above, in one go; the first of `blocks` has the number `first`.
+fn mismatch(
     hasher: &BlockHasher,
     blocks: &[u8],
     expected: &[u8],
-    slice: usize,
+    first: usize,
 ) -> Option<Mismatch> {
-    let first = slice.saturating_mul(SLICE);
-    let mut slots = expected.chunks(hasher.digest_len()).skip(first);
-    let blocks = blocks.chunks(hasher.block_size().saturating_mul(SLICE)).nth(slice)?;
-    for (index, found) in hasher.digests(blocks).enumerate() {
-        let slot = slots.next().unwrap_or_default();
-        if slot != found.as_bytes() {
-            let expected = Digest::from_slot(slot);
-            return Some(Mismatch { block: first.saturating_add(index), expected, found });
-        }
-    }
-    None
+    let slots = expected.chunks(hasher.digest_len()).chain(iter::repeat(&[][..]));
+    iter::zip(hasher.digests(blocks), slots).zip(first..).find_map(|((found, slot), block)| {
+        let differs = slot != found.as_bytes();
+        differs.then(|| Mismatch { block, expected: Digest::from_slot(slot), found })
+    })
 }
 
-/// Blocks a thread takes at a time: long enough to make the hand-out cheap, short enough to let
-/// a fast core take over from a slow one.
-const SLICE: usize = 64;
+/// Bytes a thread takes at a time: long enough to make the hand-out cheap, short enough to let a
+/// fast core take over from a slow one.
+const SLICE: usize = 256 * 1024;
+
+/// Bytes that are worth a thread. Starting one takes as long as hashing a tenth of that.
+const SHARE: usize = 512 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -82,14 +83,14 @@ mod tests {
     #[test]
     fn a_block_without_a_digest_differs() {
         let hasher = BlockHasher::new(HashAlgorithm::Sha256, b"", 512);
-        let blocks: Vec<u8> = (0..200 * 512_u32).map(|i| (i / 512) as u8).collect();
+        let blocks: Vec<u8> = (0..4096 * 512_u32).map(|i| (i / 512) as u8).collect();
         let digests: Vec<u8> =
             hasher.digests(&blocks).flat_map(|it| it.as_bytes().to_vec()).collect();
         for threads in [1, 4] {
             let threads = NonZeroUsize::new(threads).unwrap();
             let first = |expected| first_mismatch(&hasher, &blocks, expected, threads);
             assert_eq!(first(&digests), None);
-            for (len, block) in [(0, 0), (31, 0), (150 * 32, 150), (200 * 32 - 1, 199)] {
+            for (len, block) in [(0, 0), (31, 0), (1024 * 32, 1024), (4096 * 32 - 1, 4095)] {
                 assert_eq!(first(&digests[..len]).map(|it| it.block), Some(block));
             }
         }

@@ -229,9 +229,9 @@ fn refuses_a_tree_or_data_cut_or_continued() {
 
 #[test]
 fn the_lowest_bad_block_is_reported_whatever_the_threads() {
-    let mut image = Image::new(HashAlgorithm::Sha256, 512, 4096, 2000);
+    let mut image = Image::new(HashAlgorithm::Sha256, 512, 4096, 8192);
     let mut tree = image.check().unwrap();
-    for block in [1999, 1500, 1407, 700, 129, 128, 127] {
+    for block in [8191, 5000, 1537, 1536, 1535, 512, 511] {
         image.data[block * 512] ^= 1;
         for threads in [1, 2, 3, 8] {
             tree = tree.with_threads(NonZeroUsize::new(threads).unwrap());
