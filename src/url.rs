@@ -11,6 +11,8 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 use crate::escape::escape;
 use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
 use crate::limits;
@@ -26,10 +28,11 @@ pub enum Scheme {
     Https,
 }
 
-/// A URL within the rules above. Shown without its query, which may hold a secret.
+/// A URL within the rules above. Shown without its query, which may hold a secret; for the same
+/// reason the text is wiped from memory when the value goes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SourceUrl {
-    text: String,
+    text: Zeroizing<String>,
     scheme: Scheme,
 }
 
@@ -73,7 +76,7 @@ impl SourceUrl {
             Scheme::File => file_path(rest)?,
             Scheme::Http | Scheme::Https => authority(rest)?,
         }
-        Ok(Self { text: text.to_owned(), scheme })
+        Ok(Self { text: Zeroizing::new(text.to_owned()), scheme })
     }
 
     /// The scheme.

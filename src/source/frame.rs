@@ -12,6 +12,7 @@
 use std::io::{self, IoSlice, Read, Write};
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::link::{Failure, Opened};
 use super::pace::Pace;
@@ -32,7 +33,7 @@ pub(super) const FAILED: u8 = 0x84;
 /// The first message to the child: all it ever learns about the machine.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Open {
-    pub(super) url: String,
+    pub(super) url: Zeroizing<String>,
     /// Text of the PEM bundle; without it no TLS connection can succeed.
     pub(super) tls_roots: String,
     pub(super) size_max: u64,

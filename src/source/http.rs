@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::blocking::{Client, Response};
 use reqwest::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
+use zeroize::Zeroizing;
 
 use super::answer::{self, Facts, Trouble};
 use super::client::{client, cut, trouble};
@@ -57,7 +58,7 @@ impl From<Trouble> for Stop {
 #[derive(Debug)]
 pub(super) struct Remote {
     client: Client,
-    url: String,
+    url: Zeroizing<String>,
     pace: Pace,
     facts: Facts,
     prefix: Vec<u8>,
@@ -174,7 +175,7 @@ impl Remote {
         let last = range.end().saturating_sub(1);
         let mut request = self
             .client
-            .get(&self.url)
+            .get(self.url.as_str())
             .header(RANGE, format!("bytes={}-{last}", range.offset()))
             .header(ACCEPT_ENCODING, "identity");
         if let Some(validator) = &self.facts.validator {

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use zeroize::Zeroizing;
 
 use crate::escape::escape;
 use crate::limits;
@@ -156,7 +157,7 @@ impl Source {
         };
         let size_max = transport.size_max.min(limits::IMAGE);
         let open = frame::Open {
-            url: url.as_str().to_owned(),
+            url: Zeroizing::new(url.as_str().to_owned()),
             tls_roots,
             size_max,
             pace: transport.pace.clone(),
