@@ -165,7 +165,7 @@ fn expectation(request: &Request) -> Expectation {
         RootDevice::Designated => None,
         RootDevice::Partition(number) => Some((*number, word.to_owned())),
     };
-    Expectation { root_slot }
+    Expectation { root_slot, image_filter: request.image_filter().clone() }
 }
 
 fn transport(policy: &EffectivePolicy) -> Transport {

@@ -12,6 +12,7 @@ use crate::designator::PartitionDesignator;
 use crate::fetch::{Content, Fetched, FetchedPartition, VerityContent};
 use crate::filesystem::{FileSystem, ProbeError, probe};
 use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
+use crate::policy;
 use crate::units::ByteRange;
 
 /// One partition with a known file system.
@@ -117,17 +118,9 @@ fn identify_one(partition: FetchedPartition) -> Result<IdentifiedPartition, Iden
         .and_then(|windows| probe(&windows))
         .map_err(|error| IdentifyError::Probe { designator, error })?
         .filesystem;
-    let boot_loader =
-        matches!(designator, PartitionDesignator::Esp | PartitionDesignator::Xbootldr);
-    let fits = rule.filesystems.contains(filesystem)
-        && FileSystem::MOUNTABLE.contains(&filesystem)
-        && (filesystem == FileSystem::Vfat) == boot_loader;
-    if !fits {
-        let expected = if boot_loader {
-            FileSystem::Vfat.to_string()
-        } else {
-            format!("one of {} other than vfat", rule.filesystems)
-        };
+    let admitted = policy::filesystems(designator, &rule);
+    if !admitted.contains(filesystem) {
+        let expected = format!("one of {admitted}");
         let found = filesystem;
         return Err(IdentifyError::NotAdmitted { designator, found, expected, origins });
     }

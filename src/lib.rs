@@ -43,6 +43,7 @@ pub mod url;
 pub mod version;
 pub mod designator;
 pub mod filesystem;
+pub mod image_filter;
 pub mod image_policy;
 pub mod revocation;
 pub mod policy_file;

@@ -25,6 +25,9 @@ pub const IMAGE_POLICY: usize = 8 * 1024;
 /// Clauses of an image policy: one per designator and the default are all that can differ.
 pub const IMAGE_POLICY_CLAUSES: usize = 14;
 
+/// An image-filter string, bytes. A label has at most 36 characters.
+pub const IMAGE_FILTER: usize = 4 * 1024;
+
 /// The longest a refusal may stay on the consoles before the machine acts on it.
 pub const HOLD: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::expose::{Exposed, Places, expose};
 use crate::fetch::{LetGo, Progress, Sealing, Store, fetch};
 use crate::identify::{Identified, identify};
-use crate::image_policy::Use;
+use crate::image_policy::{Use, UseSet};
 use crate::policy::{Expectation, admit};
 use crate::policy_file::EffectivePolicy;
 use crate::report::Report;
@@ -33,16 +33,21 @@ pub struct Demands<'a> {
 }
 
 impl Demands<'_> {
-    /// Root and usr, as far as the policy could want them protected.
+    /// What has to be read before the layout can be judged: hash trees and signatures where the
+    /// policy could want them, claims where it could do without.
     fn scope(&self) -> Scope {
-        let protected = |designator: &PartitionDesignator| {
-            let (rule, _) = self.policy.rule(*designator);
-            rule.uses.contains(Use::Verity) || rule.uses.contains(Use::Signed)
+        let rules = || PartitionDesignator::ALL.map(|it| (it, self.policy.rule(it).0.uses));
+        let of = |uses: UseSet| {
+            let wanted =
+                rules().into_iter().filter(move |(_, its)| !its.intersection(uses).is_empty());
+            wanted.map(|(designator, _)| designator).filter(|it| it.data().is_none()).collect()
         };
-        let verity = [PartitionDesignator::Root, PartitionDesignator::Usr];
+        let protected = UseSet::from_iter([Use::Verity, Use::Signed]);
         Scope {
             architecture: self.architecture,
-            verity: verity.into_iter().filter(protected).collect(),
+            verity: of(protected),
+            claims: of(UseSet::present().difference(protected).difference(UseSet::ignore())),
+            filter: self.expectation.image_filter.clone(),
         }
     }
 }

@@ -76,15 +76,20 @@ impl Report {
 
     /// Notes a sound table.
     pub(crate) fn dissected(&mut self, dissected: &Dissected) {
-        let found = format!(
-            "{} partitions, sectors of {} bytes",
-            dissected.partitions().len(),
-            dissected.sector_size()
-        );
+        let found = match dissected.table() {
+            Some(table) => {
+                format!(
+                    "{} partitions, sectors of {} bytes",
+                    table.entries.len(),
+                    table.sector_size
+                )
+            }
+            None => "none: the whole image is one file system".to_owned(),
+        };
         self.passed(
             ("dissect-gpt", Stage::Dissect),
             "partition table",
-            ("one sound GPT that every reader reads alike", found),
+            ("one sound GPT that every reader reads alike, or none", found),
             Origin::Rule("UEFI specification, section 5.3"),
         );
     }

@@ -14,6 +14,7 @@ use veriroot::authenticate::anchors::TrustAnchors;
 use veriroot::designator::{Architecture, PartitionDesignator};
 use veriroot::error::Error;
 use veriroot::escape::escape;
+use veriroot::image_filter::ImageFilter;
 use veriroot::image_policy::Use;
 use veriroot::loader::{Demands, audit};
 use veriroot::policy::Expectation;
@@ -37,6 +38,9 @@ pub(super) struct AuditArguments {
     /// Image policy to demand, as in systemd.image-policy(7).
     #[arg(long, value_name = "POLICY")]
     image_policy: Option<String>,
+    /// Partitions to look at, such as root=fixture_2*.
+    #[arg(long, value_name = "FILTER", value_parser = ImageFilter::parse)]
+    image_filter: Option<ImageFilter>,
     /// Certificate to trust, or a directory of them (repeatable).
     #[arg(long, value_name = "FILE|DIR")]
     certificate: Vec<PathBuf>,
@@ -102,7 +106,10 @@ fn judge(arguments: &AuditArguments, report: &mut Report) -> Result<(), Error> {
             .ok_or(RequestError::Architecture)?,
         policy: &policy,
         trust: Trust { anchors: anchors.as_ref(), pins: &[], pins_suffice: false },
-        expectation: Expectation::default(),
+        expectation: Expectation {
+            image_filter: arguments.image_filter.clone().unwrap_or_default(),
+            ..Expectation::default()
+        },
     };
     let source = Source::open_file(&arguments.image)?;
     let mut bar = if arguments.quiet { Bar::silent() } else { Bar::new("checking") };

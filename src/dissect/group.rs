@@ -143,6 +143,14 @@ fn one(
 }
 
 fn absent(partitions: &[Partition], designator: PartitionDesignator) -> GroupError {
+    GroupError::Absent { designator, foreign: foreign(partitions, designator) }
+}
+
+/// The other architectures that have such a partition.
+pub(crate) fn foreign(
+    partitions: &[Partition],
+    designator: PartitionDesignator,
+) -> Vec<Architecture> {
     let mut foreign: Vec<Architecture> = Vec::new();
     for partition in partitions {
         if let Role::Foreign(its, architecture) = partition.role
@@ -152,7 +160,7 @@ fn absent(partitions: &[Partition], designator: PartitionDesignator) -> GroupErr
             foreign.push(architecture);
         }
     }
-    GroupError::Absent { designator, foreign }
+    foreign
 }
 
 /// The signature partition whose root hash begins with the data partition's UUID.

@@ -9,6 +9,7 @@
 //! group is kept as that group's error: it ends the boot if policy wants that designator, and
 //! not if policy ignores it.
 
+pub mod claim;
 pub mod gpt;
 pub mod group;
 pub mod select;
@@ -17,11 +18,13 @@ pub mod verity_superblock;
 
 use crate::designator::{Architecture, PartitionDesignator};
 use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
+use crate::image_filter::ImageFilter;
 use crate::source::{self, Source};
 use crate::units::ByteRange;
+use claim::Claim;
 use gpt::{GptError, Primary, Table};
 use group::{GroupError, VerityGroup};
-use select::{Choice, Partition, assign_roles, newest};
+use select::{Choice, Partition, Role, assign_roles, newest};
 
 /// Which parts of an image are looked at.
 #[derive(Clone, Debug)]
@@ -30,6 +33,10 @@ pub struct Scope {
     pub architecture: Architecture,
     /// The data designators (root, usr) whose hash tree and signature are read.
     pub verity: Vec<PartitionDesignator>,
+    /// The designators whose partitions are asked what they seem to hold.
+    pub claims: Vec<PartitionDesignator>,
+    /// Which partitions are candidates.
+    pub filter: ImageFilter,
 }
 
 /// An image's layout and metadata, made by [`dissect`] alone.
@@ -37,8 +44,9 @@ pub struct Scope {
 #[must_use]
 pub struct Dissected {
     source: Source,
-    table: Table,
+    table: Option<Table>,
     partitions: Vec<Partition>,
+    claims: Vec<(u32, Claim)>,
     groups: Vec<(PartitionDesignator, Result<VerityGroup, GroupError>)>,
 }
 
@@ -80,32 +88,71 @@ impl Refusal for DissectError {
     }
 }
 
-/// Reads an image's layout and metadata: some KiB.
+/// Reads an image's layout and metadata: some KiB, and 256 KiB more for each claim.
 ///
 /// # Errors
 /// A [`DissectError`] if the table is unsound or the source fails. A verity group that is unsound
 /// is no error here: see [`Dissected::group`].
 pub fn dissect(mut source: Source, scope: &Scope) -> Result<Dissected, DissectError> {
-    let length = source.len();
-    let head_len = u64::try_from(gpt::HEAD).unwrap_or(u64::MAX).min(length);
-    let head = match ByteRange::new(0, head_len) {
-        Some(range) => source.read(range, head_len)?,
-        None => Vec::new(),
+    let (table, partitions) = match read_table(&mut source)? {
+        Some(table) => {
+            let entries = table.entries.clone();
+            (Some(table), assign_roles(entries, scope.architecture, &scope.filter))
+        }
+        None => (None, vec![bare(&mut source, &scope.filter)?]),
     };
-    let primary = Primary::parse(&head, length)?;
-    let truncated = GptError::Truncated { length };
-    let table = {
-        let backup = primary.backup_range().ok_or(truncated)?;
-        let backup_limit = backup.len();
-        let tail = source.read(backup, backup_limit)?;
-        primary.finish(&tail)?
-    };
-    let partitions = assign_roles(table.entries.clone(), scope.architecture);
+    let mut claims = Vec::new();
+    for partition in &partitions {
+        let wanted = |it: &PartitionDesignator| partition.role == Role::Claims(*it);
+        if scope.claims.iter().any(wanted) {
+            claims.push((partition.entry.number, claim::read(&mut source, partition.entry.range)?));
+        }
+    }
     let mut groups = Vec::new();
     for designator in &scope.verity {
         groups.push((*designator, group::read(&mut source, &partitions, *designator)?));
     }
-    Ok(Dissected { source, table, partitions, groups })
+    Ok(Dissected { source, table, partitions, claims, groups })
+}
+
+/// The partition table; `None` if nothing in the image is one.
+fn read_table(source: &mut Source) -> Result<Option<Table>, DissectError> {
+    let length = source.len();
+    let head = read_end(source, gpt::HEAD, |_, _| 0)?;
+    let primary = match Primary::parse(&head, length) {
+        Err(GptError::NoHeader) => {
+            let tail = read_end(source, gpt::TAIL, u64::saturating_sub)?;
+            gpt::check_no_table(&head, &tail)?;
+            return Ok(None);
+        }
+        primary => primary?,
+    };
+    let backup = primary.backup_range().ok_or(GptError::Truncated { length })?;
+    let tail = source.read(backup, backup.len())?;
+    Ok(Some(primary.finish(&tail)?))
+}
+
+/// Up to `limit` bytes of the image, from where `start` says: it is given both lengths.
+fn read_end(
+    source: &mut Source,
+    limit: usize,
+    start: impl Fn(u64, u64) -> u64,
+) -> Result<Vec<u8>, source::Error> {
+    let length = source.len();
+    let wanted = u64::try_from(limit).unwrap_or(u64::MAX).min(length);
+    match ByteRange::new(start(length, wanted), wanted) {
+        Some(range) => source.read(range, wanted),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// A file system without a table around it, which systemd takes for a root.
+fn bare(source: &mut Source, filter: &ImageFilter) -> Result<Partition, DissectError> {
+    let range = ByteRange::new(0, source.len()).ok_or(GptError::NoHeader)?;
+    match claim::read(source, range)? {
+        Claim::FileSystem(_) | Claim::Encrypted => Ok(Partition::bare(range, filter)),
+        Claim::Unusable(_) => Err(GptError::NoHeader.into()),
+    }
 }
 
 impl Dissected {
@@ -115,10 +162,22 @@ impl Dissected {
         &self.partitions
     }
 
-    /// The table's sector size.
+    /// The partition table; `None` for a file system without one.
     #[must_use]
-    pub fn sector_size(&self) -> crate::units::SectorSize {
-        self.table.sector_size
+    pub fn table(&self) -> Option<&Table> {
+        self.table.as_ref()
+    }
+
+    /// The source's length, bytes.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.source.len()
+    }
+
+    /// What a partition seems to hold, if it was asked.
+    #[must_use]
+    pub fn claim(&self, number: u32) -> Option<&Claim> {
+        self.claims.iter().find(|(its, _)| *its == number).map(|(_, claim)| claim)
     }
 
     /// What was found of one of the scope's designators; `None` outside the scope.

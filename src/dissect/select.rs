@@ -10,8 +10,12 @@
 
 use std::cmp::Ordering;
 
+use uuid::Uuid;
+
 use crate::designator::{Architecture, PartitionDesignator, partition_type};
 use crate::dissect::gpt::Entry;
+use crate::image_filter::ImageFilter;
+use crate::units::ByteRange;
 use crate::version;
 
 /// Attribute bits of the Discoverable Partitions Specification.
@@ -29,6 +33,8 @@ pub enum Role {
     Claims(PartitionDesignator),
     /// It is labelled `_empty`: a slot for a later version.
     Empty(PartitionDesignator),
+    /// The image filter takes it out of the choice.
+    Filtered(PartitionDesignator),
     /// Another architecture's.
     Foreign(PartitionDesignator, Architecture),
     /// Its attributes say that it is not for automatic use.
@@ -49,6 +55,42 @@ pub struct Partition {
 }
 
 impl Partition {
+    /// A file system without a table, as the partition it stands for: root, in slot 0.
+    pub(super) fn bare(range: ByteRange, filter: &ImageFilter) -> Self {
+        let entry = Entry {
+            number: 0,
+            type_guid: Uuid::nil(),
+            guid: Uuid::nil(),
+            range,
+            attributes: 0,
+            label: String::new(),
+        };
+        let role = role(&entry, PartitionDesignator::Root, filter);
+        Self { entry, role, architecture: None }
+    }
+
+    /// The designator its type stands for, whatever came of it.
+    #[must_use]
+    pub fn designator(&self) -> Option<PartitionDesignator> {
+        match self.role {
+            Role::Claims(it)
+            | Role::Empty(it)
+            | Role::Filtered(it)
+            | Role::Foreign(it, _)
+            | Role::NoAuto(it) => Some(it),
+            Role::Unknown => None,
+        }
+    }
+
+    /// Whether it is there as systemd counts: a partition of another architecture is.
+    #[must_use]
+    pub fn is_present_as(&self, designator: PartitionDesignator) -> bool {
+        match self.role {
+            Role::Claims(its) | Role::Foreign(its, _) => its == designator,
+            Role::Empty(_) | Role::Filtered(_) | Role::NoAuto(_) | Role::Unknown => false,
+        }
+    }
+
     /// Bit 60, where it means something: the file system is to be mounted read-only.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
@@ -75,12 +117,16 @@ pub enum Choice {
 
 /// Gives every entry its role.
 #[must_use]
-pub fn assign_roles(entries: Vec<Entry>, architecture: Architecture) -> Vec<Partition> {
+pub fn assign_roles(
+    entries: Vec<Entry>,
+    architecture: Architecture,
+    filter: &ImageFilter,
+) -> Vec<Partition> {
     let mut partitions: Vec<Partition> = entries
         .into_iter()
         .map(|entry| match partition_type(entry.type_guid) {
             Some((designator, its)) => {
-                Partition { role: role(&entry, designator), architecture: its, entry }
+                Partition { role: role(&entry, designator, filter), architecture: its, entry }
             }
             None => Partition { role: Role::Unknown, architecture: None, entry },
         })
@@ -111,10 +157,12 @@ fn wanted_architecture(partitions: &[Partition], architecture: Architecture) -> 
     }
 }
 
-fn role(entry: &Entry, designator: PartitionDesignator) -> Role {
+fn role(entry: &Entry, designator: PartitionDesignator, filter: &ImageFilter) -> Role {
     let left_alone = if designator == PartitionDesignator::Esp { NO_BLOCK_IO } else { NO_AUTO };
     if entry.label == "_empty" {
         Role::Empty(designator)
+    } else if !filter.admits(designator, &entry.label) {
+        Role::Filtered(designator)
     } else if entry.attributes & left_alone != 0 {
         Role::NoAuto(designator)
     } else {

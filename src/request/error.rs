@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use super::pull::PullError;
 use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
+use crate::image_filter::FilterError;
 use crate::url::UrlError;
 
 /// Why there is no request.
@@ -21,6 +22,8 @@ pub enum RequestError {
     CommandLine { path: PathBuf, reason: String },
     #[error("\"{word}\" is given twice, with different values")]
     Conflict { word: String },
+    #[error("\"{word}\" is no image filter: {error}")]
+    ImageFilter { word: String, error: FilterError },
     #[error("the command line asks for no image")]
     NoPull,
     #[error("{error}: {expression}")]
@@ -48,6 +51,7 @@ impl Refusal for RequestError {
             Self::Architecture
             | Self::CommandLine { .. }
             | Self::Conflict { .. }
+            | Self::ImageFilter { .. }
             | Self::NoPull
             | Self::Pull { .. }
             | Self::RootDevice { .. }
@@ -95,6 +99,11 @@ impl RequestError {
             Self::Conflict { .. } => {
                 ("request-conflict", "each word once", "leave out the one that is not meant")
             }
+            Self::ImageFilter { .. } => (
+                "request-image-filter",
+                "systemd.image_filter=DESIGNATOR=GLOB(:DESIGNATOR=GLOB)*",
+                "correct the filter: nothing in it is guessed",
+            ),
             Self::NoPull => (
                 "request-pull",
                 "rd.systemd.pull=OPTIONS:NAME:URL",

@@ -16,6 +16,7 @@ use crate::cmdline::Word;
 use crate::designator::PartitionDesignator;
 use crate::digest::RootHashClaim;
 use crate::escape::escape;
+use crate::image_filter::ImageFilter;
 use crate::url::SourceUrl;
 pub use error::RequestError;
 use pull::{Format, ImageClass, Pull, Remote, TransportCheck};
@@ -51,13 +52,12 @@ pub struct Request {
     root_word: String,
     pins: Vec<Pin>,
     image_policies: Vec<String>,
+    image_filter: ImageFilter,
 }
 
 /// Keys that say something about security, or about what is mounted, and that this version does
 /// not honour. Ignoring one would boot something weaker than what was asked for.
-const UNSUPPORTED: [&str; 13] = [
-    "systemd.image-filter",
-    "rd.systemd.image-filter",
+const UNSUPPORTED: [&str; 11] = [
     "systemd.verity",
     "rd.systemd.verity",
     "systemd.verity-root-options",
@@ -90,6 +90,7 @@ impl Request {
             root,
             pins: pins(words)?,
             image_policies: image_policies(words),
+            image_filter: image_filter(words)?,
             name: pull.name,
             url,
         })
@@ -117,6 +118,12 @@ impl Request {
     #[must_use]
     pub fn pins(&self) -> &[Pin] {
         &self.pins
+    }
+
+    /// Which partitions are candidates.
+    #[must_use]
+    pub fn image_filter(&self) -> &ImageFilter {
+        &self.image_filter
     }
 
     /// Image policies the command line adds, unparsed.
@@ -205,10 +212,27 @@ fn image_policies(words: &[Word]) -> Vec<String> {
         .collect()
 }
 
+/// The one filter; with or without `rd.`, and always the same if it is given twice. systemd takes
+/// the last one, and none for an empty one: which was meant would be a guess.
+fn image_filter(words: &[Word]) -> Result<ImageFilter, RequestError> {
+    let mut given: Option<&Word> = None;
+    for key in ["systemd.image-filter", "rd.systemd.image-filter"] {
+        let Some(word) = single(words, key)? else { continue };
+        if given.is_some_and(|earlier| earlier.value != word.value) {
+            return Err(RequestError::Conflict { word: word.shown() });
+        }
+        given = Some(word);
+    }
+    let Some(word) = given else { return Ok(ImageFilter::default()) };
+    ImageFilter::parse(word.value.as_deref().unwrap_or_default())
+        .map_err(|error| RequestError::ImageFilter { word: word.shown(), error })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cmdline::words;
+    use crate::image_filter::FilterError;
 
     const PULL: &str = "rd.systemd.pull=raw,machine,verify=no,blockdev:image:http://h/image.raw";
     const ROOT: &str = "root=/dev/disk/by-loop-ref/image.raw-part2";
@@ -264,6 +288,21 @@ mod tests {
     fn both_spellings_of_the_image_policy_count() {
         let read = request("systemd.image_policy=root=signed rd.systemd.image_policy=~").unwrap();
         assert_eq!(read.image_policies(), ["root=signed", "~"]);
+    }
+
+    #[test]
+    fn an_image_filter_is_one_filter() {
+        let filter = ImageFilter::parse("root=v*").unwrap();
+        for word in ["systemd.image_filter=root=v*", "rd.systemd.image_filter=root=v*"] {
+            assert_eq!(request(word).unwrap().image_filter(), &filter);
+        }
+        assert_eq!(request("").unwrap().image_filter(), &ImageFilter::default());
+        for word in ["systemd.image-filter", "systemd.image-filter="] {
+            let (error, word) = (FilterError::Empty, word.to_owned());
+            assert_eq!(request(&word).unwrap_err(), RequestError::ImageFilter { word, error });
+        }
+        let two = "systemd.image_filter=root=a rd.systemd.image_filter=root=b";
+        assert!(matches!(request(two), Err(RequestError::Conflict { .. })));
     }
 
     #[test]

@@ -11,7 +11,14 @@
 //! No crate reads hostile tables safely: gptman panics on them or allocates without bound, and
 //! reads more bytes than an entry has (docs/dependencies.md). It is the tests' oracle instead.
 
+mod error;
+mod mbr;
+
 use uuid::Uuid;
+
+pub use error::{Copy, GptError};
+use mbr::check_mbr;
+pub(super) use mbr::check_no_table;
 
 use crate::limits;
 use crate::units::{ByteRange, Lba, SectorSize};
@@ -20,6 +27,9 @@ use crate::wire::Wire;
 /// Bytes from the start that hold MBR, header and entries at every sector size: two sectors of
 /// 4096 and 128 entries of 128 bytes.
 pub const HEAD: usize = 24 * 1024;
+
+/// Bytes from the end that hold the backup header at every sector size.
+pub const TAIL: usize = 4096;
 
 /// Size of the header proper (UEFI 5.3.2, table 5-5).
 const HEADER_SIZE: usize = 92;
@@ -30,61 +40,6 @@ const ENTRY_SIZE: usize = 128;
 
 /// Where the type-specific attribute bits begin; bits 3 to 47 are reserved as zero.
 const RESERVED_ATTRIBUTES: u64 = 0x0000_FFFF_FFFF_FFF8;
-
-/// Which of the two headers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Copy {
-    /// At LBA 1.
-    Primary,
-    /// At the last LBA.
-    Backup,
-}
-
-impl std::fmt::Display for Copy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Primary => "primary",
-            Self::Backup => "backup",
-        })
-    }
-}
-
-/// Why a partition table is rejected.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "the message beside each field says what it is")]
-pub enum GptError {
-    #[error("headers at two sector sizes, {first} and {second} bytes")]
-    AmbiguousSectorSize { first: SectorSize, second: SectorSize },
-    #[error("partition {number} has reserved attribute bits set: {attributes:#018x}")]
-    Attributes { number: u32, attributes: u64 },
-    #[error("the backup table differs from the primary one: the image is cut off or was changed")]
-    BackupDiffers,
-    #[error("the {copy} header says {field} = {found}, where {expected} is right")]
-    Field { copy: Copy, field: &'static str, found: u64, expected: String },
-    #[error("partitions {first} and {second} have the same GUID {guid}")]
-    DuplicateGuid { first: u32, second: u32, guid: Uuid },
-    #[error("the CRC of the {copy} entry array is wrong")]
-    EntriesCrc { copy: Copy },
-    #[error("the CRC of the {copy} header is wrong")]
-    HeaderCrc { copy: Copy },
-    #[error("hybrid or odd MBR: {what}")]
-    Mbr { what: &'static str },
-    #[error("partition {number} has a name that is not UTF-16 text or goes on after its end")]
-    Name { number: u32 },
-    #[error("no partition table")]
-    NoHeader,
-    #[error("partition {number} has no unique GUID")]
-    NoGuid { number: u32 },
-    #[error("partition {number}, LBA {first} to {last}, is outside the usable range")]
-    Outside { number: u32, first: Lba, last: Lba },
-    #[error("partitions {first} and {second} overlap")]
-    Overlap { first: u32, second: u32 },
-    #[error("the {copy} header has data where zeros belong")]
-    Reserved { copy: Copy },
-    #[error("the image ends before its partition table does: {length} bytes")]
-    Truncated { length: u64 },
-}
 
 /// A sound table.
 #[derive(Debug)]
@@ -265,34 +220,6 @@ fn count_sectors(length: u64, sector_size: SectorSize) -> Result<u64, GptError> 
         return Err(truncated);
     }
     length.checked_div(sector_size.bytes()).ok_or(truncated)
-}
-
-/// A protective MBR and nothing else (UEFI 5.2.3): a hybrid one shows another disk to readers
-/// of the old table. Boot code and disk signature are nobody's business here.
-fn check_mbr(head: &[u8], sectors: u64) -> Result<(), GptError> {
-    let mbr = Wire::new(head);
-    let err = |what| GptError::Mbr { what };
-    if mbr.array(510) != Some([0x55, 0xAA]) {
-        return Err(err("no 55 AA at its end"));
-    }
-    let mut protective = 0_u32;
-    for at in [446, 462, 478, 494] {
-        if mbr.is_zero(at, 16) {
-            continue;
-        }
-        if mbr.u8(at.saturating_add(4)) != Some(0xEE) {
-            return Err(err("a partition other than the protective one"));
-        }
-        let covered = u32::try_from(sectors.saturating_sub(1)).unwrap_or(u32::MAX);
-        let size = mbr.u32_le(at.saturating_add(12));
-        if mbr.u32_le(at.saturating_add(8)) != Some(1)
-            || (size != Some(covered) && size != Some(u32::MAX))
-        {
-            return Err(err("the protective partition does not cover the image"));
-        }
-        protective = protective.saturating_add(1);
-    }
-    if protective == 1 { Ok(()) } else { Err(err("not exactly one protective partition")) }
 }
 
 fn usize_at(lba: Lba, sector_size: SectorSize) -> Option<usize> {

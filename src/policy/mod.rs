@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! The image policy against the layout.
+//!
+//! **In:** [`Dissected`], every value in it a claim; the effective policy; what the command line
+//! takes for the root.
+//! **Out:** [`Admitted`]: for each partition that will be used, the protection it has to reach.
+//! **Refuses:** layouts that do not meet the policy. What a partition *could* be is judged here;
+//! what it *is* is judged by the stages that follow, each against the protection set here, so a
+//! check that fails there never falls back to another way of meeting the policy.
+
+mod error;
+mod layout;
+mod together;
+
+use crate::designator::PartitionDesignator;
+use crate::dissect::Dissected;
+use crate::dissect::group::HashTree;
+use crate::dissect::verity_sig::VeritySignature;
+use crate::finding::Origin;
+use crate::image_filter::ImageFilter;
+use crate::image_policy::{FileSystemSet, Rule};
+use crate::policy_file::{EffectivePolicy, mountable};
+use crate::units::ByteRange;
+
+pub use error::PolicyError;
+pub use together::Discord;
+
+/// What the machine asks of the layout besides its policy.
+#[derive(Clone, Debug, Default)]
+pub struct Expectation {
+    /// The slot the command line calls the root, and the word that does.
+    pub root_slot: Option<(u32, String)>,
+    /// Which partitions are candidates.
+    pub image_filter: ImageFilter,
+}
+
+/// The protection a partition has to reach.
+#[derive(Clone, Debug)]
+pub enum Protection {
+    /// dm-verity with an authenticated root hash.
+    Verity {
+        /// The hash tree's partition.
+        hash: HashTree,
+        /// The signature, if there is one: it has to be good then, whatever else would do.
+        signature: Option<VeritySignature>,
+    },
+    /// None: the policy opens this partition, and says where.
+    Open(Vec<Origin>),
+}
+
+/// One partition that will be used.
+#[derive(Clone, Debug)]
+pub struct AdmittedPartition {
+    /// What it is used as.
+    pub designator: PartitionDesignator,
+    /// Its slot, counted from 1.
+    pub number: u32,
+    /// Where it stands.
+    pub data: ByteRange,
+    /// What has to become true before anything is exposed.
+    pub protection: Protection,
+    /// The policy's rule for it.
+    pub rule: Rule,
+    /// Who made that rule.
+    pub origins: Vec<Origin>,
+}
+
+/// A layout that meets the policy, made by [`admit`] alone.
+#[derive(Debug)]
+#[must_use]
+pub struct Admitted {
+    dissected: Dissected,
+    partitions: Vec<AdmittedPartition>,
+}
+
+/// Judges a layout.
+///
+/// # Errors
+/// The first designator, in the policy's order, whose demand is not met; then partitions that do
+/// not go together.
+pub fn admit(
+    dissected: Dissected,
+    policy: &EffectivePolicy,
+    expectation: &Expectation,
+) -> Result<Admitted, PolicyError> {
+    let partitions = judge(&dissected, policy, expectation)?;
+    Ok(Admitted { dissected, partitions })
+}
+
+/// The same, as an answer and not as a step.
+///
+/// # Errors
+/// As [`admit`].
+pub fn judge(
+    dissected: &Dissected,
+    policy: &EffectivePolicy,
+    expectation: &Expectation,
+) -> Result<Vec<AdmittedPartition>, PolicyError> {
+    let mut partitions = Vec::new();
+    for designator in PartitionDesignator::ALL {
+        partitions.extend(layout::judge(dissected, policy, designator)?);
+    }
+    together::check(dissected, policy)?;
+    if partitions.iter().all(|it| !is_system(it.designator)) {
+        let (_, origins) = policy.rule(PartitionDesignator::Root);
+        return Err(PolicyError::NothingUsed { origins });
+    }
+    check_root_slot(&partitions, expectation)?;
+    Ok(partitions)
+}
+
+/// The file systems that a partition used under `rule` may hold: vfat on boot partitions and
+/// nowhere else, never more than the rule names.
+#[must_use]
+pub fn filesystems(designator: PartitionDesignator, rule: &Rule) -> FileSystemSet {
+    mountable(designator).map_or(FileSystemSet::EMPTY, |it| it.intersection(rule.filesystems))
+}
+
+fn is_system(designator: PartitionDesignator) -> bool {
+    matches!(designator, PartitionDesignator::Root | PartitionDesignator::Usr)
+}
+
+/// The table is not signed, so it must not choose what boots: the slot that the command line
+/// names has to be the partition that will authenticate.
+fn check_root_slot(
+    partitions: &[AdmittedPartition],
+    expectation: &Expectation,
+) -> Result<(), PolicyError> {
+    let Some((demanded, word)) = &expectation.root_slot else { return Ok(()) };
+    let root = partitions.iter().find(|it| it.designator == PartitionDesignator::Root);
+    let actual = root.map(|it| it.number);
+    if actual == Some(*demanded) {
+        return Ok(());
+    }
+    Err(PolicyError::RootSlot { word: word.clone(), demanded: *demanded, actual })
+}
+
+impl Admitted {
+    /// What will be used, in the policy's order.
+    #[must_use]
+    pub fn partitions(&self) -> &[AdmittedPartition] {
+        &self.partitions
+    }
+
+    /// What the image says about itself.
+    pub fn dissected(&self) -> &Dissected {
+        &self.dissected
+    }
+
+    /// Hands everything on to the stage that authenticates.
+    pub(crate) fn into_parts(self) -> (Dissected, Vec<AdmittedPartition>) {
+        (self.dissected, self.partitions)
+    }
+}
