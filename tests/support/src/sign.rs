@@ -339,7 +339,9 @@ impl SignerInfo {
             Attributes::NoMessageDigest => vec![content_type, time],
             Attributes::OtherDigest => vec![content_type, attribute(MESSAGE_DIGEST, &[&other])],
             Attributes::TwoDigests => {
-                vec![content_type, attribute(MESSAGE_DIGEST, &[&digest_of(content), &other])]
+                let mut digests = [digest_of(content), other];
+                digests.sort();
+                vec![content_type, attribute(MESSAGE_DIGEST, &[&digests[0], &digests[1]])]
             }
             Attributes::Raw(elements) => return Some(elements.clone()),
         };
