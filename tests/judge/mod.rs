@@ -96,6 +96,7 @@ impl Machine {
             },
             expectation: Expectation {
                 root_slot: self.root_slot.map(|it| (it, format!("root=…-part{it}"))),
+                ..Expectation::default()
             },
         };
         let mut report = Report::default();
