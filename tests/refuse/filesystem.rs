@@ -2,9 +2,11 @@
 #![forbid(unsafe_code)]
 //! What is on a partition whose every block was signed.
 
+use veriroot::designator::PartitionDesignator;
 use veriroot::error::Error;
 use veriroot::filesystem::{FileSystem, ProbeError};
 use veriroot::identify::IdentifyError;
+use veriroot::policy::PolicyError;
 use veriroot_test_support::ddi::{Ddi, Image, Volume};
 use veriroot_test_support::erofs::Erofs;
 
@@ -121,6 +123,6 @@ fn refuses_boot_loader_file_system_as_root_and_root_file_system_as_esp() {
     let error = twin.refused_by(&Machine::demanding("root=signed:esp=unprotected:=ignore"));
     assert_refused!(
         error,
-        Error::Identify(IdentifyError::NotAdmitted { found: FileSystem::Erofs, .. })
+        Error::Policy(PolicyError::FileSystem { designator: PartitionDesignator::Esp, .. })
     );
 }

@@ -209,7 +209,7 @@ fn refuses_either_table_alone() {
     let twin = Twin::b0();
     let (backup, length) = (twin.image.gpt.backup_start(), twin.image.bytes.len());
     let parts = [
-        (512..1024, GptError::NoHeader),
+        (512..1024, GptError::BackupAlone),
         (1024..1024 + 16384, GptError::EntriesCrc { copy: Copy::Primary }),
         (backup..backup + 16384, GptError::EntriesCrc { copy: Copy::Backup }),
         (length - 512..length, GptError::BackupDiffers),

@@ -130,10 +130,13 @@ fn refuses_plain_root_where_protection_is_demanded() {
 #[test]
 fn refuses_image_in_which_nothing_would_be_used() {
     let twin = Twin::b0();
-    for policy in ["-", "root=unused+absent:=ignore", "root=absent+unused:=open"] {
+    for policy in ["-", "root=unused+absent:=ignore"] {
         let error = twin.refused_by(&Machine::demanding(policy));
         assert_refused!(error, Error::Policy(PolicyError::NothingUsed { .. }));
     }
+    // What would protect a root that is not used makes no system either.
+    let error = twin.refused_by(&Machine::demanding("root=absent+unused:=open"));
+    assert_refused!(error, Error::Policy(PolicyError::Discord { .. }));
     let empty = Ddi::empty().partition("home", vec![1]).build();
     let error = Machine::demanding("root=signed+absent:=ignore").refuses(&empty);
     assert_refused!(error, Error::Policy(PolicyError::NothingUsed { .. }));

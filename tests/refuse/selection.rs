@@ -279,3 +279,13 @@ fn refuses_root_in_another_slot_than_the_command_line_names() {
     let error = twin.refused(|it| it.swap("root", "root-verity"));
     assert_refused!(error, Error::Policy(PolicyError::RootSlot { demanded: 2, .. }));
 }
+
+// SEL-02: a usr beside a root that has its own would hide part of what was signed.
+#[test]
+fn refuses_root_and_usr_that_are_both_protected() {
+    let usr = Volume::new(Erofs::usr_tree(4096).build());
+    let both = Ddi::builder().volume("usr", usr).build();
+    let error = Machine::demanding("root=signed:usr=signed").refuses(&both);
+    assert!(matches!(error, Error::Policy(PolicyError::Discord { .. })), "{error:?}");
+    Machine::demanding("root=signed:=ignore").accepts(&both);
+}

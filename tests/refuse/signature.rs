@@ -366,11 +366,11 @@ fn refuses_signed_root_where_nobody_is_trusted() {
 }
 
 #[test]
-fn refuses_unsigned_usr_beside_a_signed_root_where_both_are_demanded() {
+fn refuses_usr_that_nobody_trusted_signed() {
     let usr = Volume::new(veriroot_test_support::erofs::Erofs::usr_tree(4096).build());
-    let machine = Machine::demanding("root=signed:usr=signed:=ignore");
-    let twin = Twin::new(machine, Ddi::builder().volume("usr", usr.clone()).build());
-    let with = |usr: Volume| Ddi::builder().volume("usr", usr).build();
+    let machine = Machine::demanding("usr=signed:=ignore");
+    let with = |usr: Volume| Ddi::empty().volume("usr", usr).build();
+    let twin = Twin::new(machine, with(usr.clone()));
     let fault = cms_fault(twin.refused(|_| with(usr.clone().signed_by(&keys::stranger()))));
     assert!(matches!(fault, CmsError::UnknownSigner { .. }), "{fault:?}");
     for usr in [usr.clone().unsigned(), usr.plain()] {
