@@ -15,6 +15,9 @@ help: ## This list
 demo: program guest-kernel ## Seven network boots of a real (emulated) machine: one accepted, six refused
 	$(CARGO) run --locked --release --quiet --example demo
 
+boot-time: program guest-kernel ## Times a netboot with 180 MiB of payload
+	$(CARGO) run --locked --release --quiet --example boot_time
+
 test: packages guest-kernel fmt clippy docs deny program ## Everything: checks, all tests, and one line that counts them
 	@tests/tally.sh '$(CARGO_TESTS)' '$(BOOT_TESTS)'
 
