@@ -35,25 +35,26 @@ pub(super) struct AuditArguments {
     /// Disk image to judge.
     #[arg(value_name = "IMAGE")]
     image: PathBuf,
-    /// Image policy to demand, as in systemd.image-policy(7).
+    /// Image policy to demand (systemd.image-policy(7)).
     #[arg(long, value_name = "POLICY")]
     image_policy: Option<String>,
-    /// Partitions to look at, such as root=fixture_2*.
+    /// Candidate partitions, such as root=fixture_2*.
     #[arg(long, value_name = "FILTER", value_parser = ImageFilter::parse)]
     image_filter: Option<ImageFilter>,
-    /// Certificate to trust, or a directory of them (repeatable).
+    /// Trusted certificate or directory; repeatable.
     #[arg(long, value_name = "FILE|DIR")]
     certificate: Vec<PathBuf>,
-    /// Policy file to demand (repeatable; all have to be met).
+    /// Policy file to demand; repeatable, all hold.
     #[arg(long, value_name = "FILE")]
     policy_file: Vec<PathBuf>,
-    /// Architecture of the machine the image is for, such as arm64.
+    /// Machine the image is for, such as arm64.
     #[arg(long, value_name = "NAME", value_parser = architecture)]
     architecture: Option<Architecture>,
-    /// Print the verdict as JSON.
+    /// Print the verdict as JSON: pretty, short or off.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Json::Off)]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
     json: Json,
-    /// Say nothing but the verdict's exit code and errors.
+    /// Say nothing but why an image is refused.
     #[arg(long, short)]
     quiet: bool,
 }
@@ -70,7 +71,9 @@ pub(super) fn run(arguments: &AuditArguments) -> ExitCode {
         report.refuse(&error);
     }
     let printed = match arguments.json {
-        _ if arguments.quiet && arguments.json == Json::Off => Ok(()),
+        Json::Off if arguments.quiet => {
+            io::stderr().write_all(console::line_of(&report).as_bytes())
+        }
         Json::Off => write!(io::stdout(), "{}", console::audit(&report)),
         Json::Pretty => json::write_pretty(&report),
         Json::Short => json::write_short(&report),

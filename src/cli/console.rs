@@ -28,6 +28,13 @@ pub(super) fn audit(report: &Report) -> String {
     out
 }
 
+/// The refusal on one line; empty if there is none.
+pub(super) fn line_of(report: &Report) -> String {
+    failed(report).map_or(String::new(), |finding| {
+        format!("veriroot: {}: {}: {}\n", finding.stage, finding.subject, finding.found)
+    })
+}
+
 /// What a boot says when it refuses: what was found, what was demanded, by whom, what to do.
 pub(super) fn boot_refusal(report: &Report, then: &str) -> String {
     let rule = "=".repeat(WIDTH);
