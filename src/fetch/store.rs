@@ -36,8 +36,33 @@ pub enum StoreError {
     },
 }
 
-/// A place for bytes, at the offsets they have in the image.
-pub trait Store {
+mod sealed {
+    /// Whoever made a store of their own could hand on other bytes than were judged.
+    #[expect(unnameable_types, reason = "so that nobody else can implement it")]
+    pub trait Sealed {}
+
+    impl Sealed for super::LetGo {}
+    impl Sealed for super::Sealing {}
+}
+
+/// A place for bytes, at the offsets they have in the image. There are two, and no others:
+///
+/// ```
+/// # use veriroot::fetch::{LetGo, Sealing, Store};
+/// fn store<S: Store>(_: S) {}
+/// store(LetGo);
+/// store(Sealing::default());
+/// ```
+/// ```compile_fail,E0277
+/// struct Mine;
+/// impl veriroot::fetch::Store for Mine {
+///     type Kept = Self;
+///     fn make_room(&mut self, _: u64) -> std::io::Result<()> { Ok(()) }
+///     fn put(&mut self, _: u64, _: &[u8]) -> std::io::Result<()> { Ok(()) }
+///     fn keep(self) -> std::io::Result<Self> { Ok(self) }
+/// }
+/// ```
+pub trait Store: sealed::Sealed {
     /// What is left when all bytes are in.
     type Kept;
 
