@@ -42,6 +42,31 @@ impl IdentifiedPartition {
 }
 
 /// An image that may be exposed. Made by [`identify`] alone.
+///
+/// It can't be put together, doubled, or left out: [`crate::verity`] takes nothing without a known file system.
+///
+/// ```
+/// # use veriroot::{identify::Identified, policy_file::OnCorruption, sys::memfd::SealedMemfd, verity::map};
+/// fn next(it: Identified<SealedMemfd>) -> bool {
+///     map(it, OnCorruption::Restart).is_ok()
+/// }
+/// ```
+/// ```compile_fail,E0308
+/// # use veriroot::{fetch::Fetched, policy_file::OnCorruption, sys::memfd::SealedMemfd, verity::map};
+/// fn next(it: Fetched<SealedMemfd>) -> bool {
+///     map(it, OnCorruption::Restart).is_ok()
+/// }
+/// ```
+/// ```compile_fail,E0451
+/// # use veriroot::identify::Identified;
+/// fn forge<S>(it: Identified<S>) -> Identified<S> {
+///     Identified { ..it }
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// # use veriroot::{identify::Identified, sys::memfd::SealedMemfd};
+/// let twice = Identified::<SealedMemfd>::clone;
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct Identified<S> {

@@ -30,8 +30,8 @@
 )]
 
 // Floor 0: bytes and the kernel, no boot concepts.
-pub mod escape;
 pub mod limits;
+pub mod escape;
 pub mod units;
 pub mod wire;
 pub mod sys;

@@ -60,6 +60,31 @@ impl MappedPartition {
 }
 
 /// Protected devices, live. Made by [`map`] alone; dropping it removes them.
+///
+/// It can't be put together, doubled, or left out: [`crate::expose`] takes no device without dm-verity.
+///
+/// ```
+/// # use veriroot::{expose::{Places, expose}, verity::Mapped};
+/// fn next(it: Mapped, places: &Places) -> bool {
+///     expose(it, "image", places).is_ok()
+/// }
+/// ```
+/// ```compile_fail,E0308
+/// # use veriroot::{expose::{Places, expose}, identify::Identified, sys::memfd::SealedMemfd};
+/// fn next(it: Identified<SealedMemfd>, places: &Places) -> bool {
+///     expose(it, "image", places).is_ok()
+/// }
+/// ```
+/// ```compile_fail,E0451
+/// # use veriroot::verity::Mapped;
+/// fn forge(it: Mapped) -> Mapped {
+///     Mapped { ..it }
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// # use veriroot::verity::Mapped;
+/// let twice = Mapped::clone;
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct Mapped {

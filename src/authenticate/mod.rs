@@ -38,8 +38,17 @@ use cms::{CmsError, SignedData};
 ///
 /// A claim is not one, and can't become one from outside:
 ///
-/// ```compile_fail,E0423
+/// ```compile_fail,E0603
 /// let hash = veriroot::authenticate::RootHash(vec![0; 32]);
+/// ```
+/// ```compile_fail,E0277
+/// # use veriroot::{authenticate::RootHash, digest::RootHashClaim};
+/// fn believe(claim: RootHashClaim) -> RootHash {
+///     claim.into()
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// let twice = veriroot::authenticate::RootHash::clone;
 /// ```
 /// ```
 /// let claim = veriroot::digest::RootHashClaim::from_bytes(&[0; 32]);
@@ -124,6 +133,31 @@ pub struct AuthenticatedPartition {
 }
 
 /// An image whose root hashes are trusted; its blocks are not, yet.
+///
+/// It can't be put together, doubled, or left out: [`crate::fetch`] takes no root hash that is a claim.
+///
+/// ```
+/// # use veriroot::{authenticate::Authenticated, fetch::{LetGo, Progress, fetch}};
+/// fn next(it: Authenticated, progress: &mut dyn Progress) -> bool {
+///     fetch(it, LetGo, progress).is_ok()
+/// }
+/// ```
+/// ```compile_fail,E0308
+/// # use veriroot::{policy::Admitted, fetch::{LetGo, Progress, fetch}};
+/// fn next(it: Admitted, progress: &mut dyn Progress) -> bool {
+///     fetch(it, LetGo, progress).is_ok()
+/// }
+/// ```
+/// ```compile_fail,E0451
+/// # use veriroot::authenticate::Authenticated;
+/// fn forge(it: Authenticated) -> Authenticated {
+///     Authenticated { ..it }
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// # use veriroot::authenticate::Authenticated;
+/// let twice = Authenticated::clone;
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct Authenticated {

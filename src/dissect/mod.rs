@@ -40,6 +40,31 @@ pub struct Scope {
 }
 
 /// An image's layout and metadata, made by [`dissect`] alone.
+///
+/// It can't be put together, doubled, or left out: [`crate::policy`] takes no source.
+///
+/// ```
+/// # use veriroot::{dissect::Dissected, policy::{Expectation, admit}, policy_file::EffectivePolicy};
+/// fn next(it: Dissected, policy: &EffectivePolicy) -> bool {
+///     admit(it, policy, &Expectation::default()).is_ok()
+/// }
+/// ```
+/// ```compile_fail,E0308
+/// # use veriroot::{source::Source, policy::{Expectation, admit}, policy_file::EffectivePolicy};
+/// fn next(it: Source, policy: &EffectivePolicy) -> bool {
+///     admit(it, policy, &Expectation::default()).is_ok()
+/// }
+/// ```
+/// ```compile_fail,E0451
+/// # use veriroot::dissect::Dissected;
+/// fn forge(it: Dissected) -> Dissected {
+///     Dissected { ..it }
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// # use veriroot::dissect::Dissected;
+/// let twice = Dissected::clone;
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct Dissected {

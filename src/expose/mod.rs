@@ -34,6 +34,25 @@ pub struct Places {
 }
 
 /// A root that is ready for switch-root. Made by [`expose`] alone.
+///
+/// It can't be put together, or doubled.
+///
+/// ```
+/// # use veriroot::{expose::{Exposed, Places, expose}, verity::Mapped};
+/// fn last(it: Mapped, places: &Places) -> Option<Exposed> {
+///     expose(it, "image", places).ok()
+/// }
+/// ```
+/// ```compile_fail,E0451
+/// # use veriroot::expose::Exposed;
+/// fn forge(it: Exposed) -> Exposed {
+///     Exposed { ..it }
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// # use veriroot::expose::Exposed;
+/// let twice = Exposed::clone;
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct Exposed {

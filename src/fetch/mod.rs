@@ -78,6 +78,31 @@ pub struct FetchedPartition {
 }
 
 /// An image whose protected partitions are what was signed. Made by [`fetch`] alone.
+///
+/// It can't be put together, doubled, or left out: [`crate::identify`] takes no bytes that were not checked.
+///
+/// ```
+/// # use veriroot::{fetch::{Fetched, LetGo}, identify::identify};
+/// fn next(it: Fetched<LetGo>) -> bool {
+///     identify(it).is_ok()
+/// }
+/// ```
+/// ```compile_fail,E0308
+/// # use veriroot::{authenticate::Authenticated, identify::identify};
+/// fn next(it: Authenticated) -> bool {
+///     identify(it).is_ok()
+/// }
+/// ```
+/// ```compile_fail,E0451
+/// # use veriroot::fetch::Fetched;
+/// fn forge<S>(it: Fetched<S>) -> Fetched<S> {
+///     Fetched { ..it }
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// # use veriroot::{fetch::Fetched, sys::memfd::SealedMemfd};
+/// let twice = Fetched::<SealedMemfd>::clone;
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct Fetched<S> {

@@ -33,6 +33,9 @@ use crate::digest::HashAlgorithm;
 /// # let tree = VerifiedTree::check(shape.clone(), vec![], &[7; 32]).unwrap();
 /// let tree = VerifiedTree { shape, ..tree };
 /// ```
+/// ```compile_fail,E0277
+/// let twice = veriroot::merkle::VerifiedTree::clone;
+/// ```
 #[must_use]
 pub struct VerifiedTree {
     shape: TreeShape,

@@ -67,6 +67,31 @@ pub struct AdmittedPartition {
 }
 
 /// A layout that meets the policy, made by [`admit`] alone.
+///
+/// It can't be put together, doubled, or left out: [`crate::authenticate`] takes no layout that was not judged.
+///
+/// ```
+/// # use veriroot::{authenticate::{Trust, authenticate}, policy::Admitted};
+/// fn next(it: Admitted, trust: &Trust<'_>) -> bool {
+///     authenticate(it, trust).is_ok()
+/// }
+/// ```
+/// ```compile_fail,E0308
+/// # use veriroot::{authenticate::{Trust, authenticate}, dissect::Dissected};
+/// fn next(it: Dissected, trust: &Trust<'_>) -> bool {
+///     authenticate(it, trust).is_ok()
+/// }
+/// ```
+/// ```compile_fail,E0451
+/// # use veriroot::policy::Admitted;
+/// fn forge(it: Admitted) -> Admitted {
+///     Admitted { ..it }
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// # use veriroot::policy::Admitted;
+/// let twice = Admitted::clone;
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct Admitted {

@@ -43,6 +43,24 @@ pub struct Pin {
 }
 
 /// What this boot was asked to load. Made by [`Request::from_words`] alone.
+///
+/// It can't be put together from parts, or doubled.
+///
+/// ```
+/// # use veriroot::{cmdline::words, request::Request};
+/// let words = words("rd.systemd.pull=raw,machine,verify=no:image:http://h/i.raw").unwrap();
+/// assert!(Request::from_words(&words).is_ok());
+/// ```
+/// ```compile_fail,E0451
+/// # use veriroot::request::Request;
+/// fn forge(it: Request) -> Request {
+///     Request { ..it }
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// # use veriroot::request::Request;
+/// let twice = Request::clone;
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct Request {

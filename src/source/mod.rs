@@ -103,6 +103,24 @@ impl fmt::Display for Mode {
 ///
 /// The network child dies with the *thread* that opened the source, so that thread has to live as
 /// long as the source is read.
+///
+/// It can't be put together from parts, or doubled.
+///
+/// ```
+/// # use veriroot::source::Source;
+/// let path = std::path::Path::new("Cargo.toml");
+/// assert!(Source::open_file(path).is_ok());
+/// ```
+/// ```compile_fail,E0451
+/// # use veriroot::source::Source;
+/// fn forge(it: Source) -> Source {
+///     Source { ..it }
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// # use veriroot::source::Source;
+/// let twice = Source::clone;
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct Source {
