@@ -15,7 +15,7 @@ use crate::policy::{Admitted, Protection};
 /// Facts of one partition that was to be used.
 #[derive(Clone, Debug, Default)]
 pub struct PartitionReport {
-    /// Its slot, counted from 1.
+    /// Its slot, counted from 1; 0 for an image that is one file system.
     pub number: u32,
     /// What it was to be used as.
     pub designator: &'static str,
@@ -103,13 +103,14 @@ impl Report {
                 Protection::Verity { signature: None, .. } => "hash tree, no signature",
                 Protection::Open(_) => "used without protection",
             };
+            let place = match partition.number {
+                0 => "the whole image".to_owned(),
+                number => format!("partition {number}"),
+            };
             self.passed(
                 ("policy-layout", Stage::Policy),
                 name,
-                (
-                    &format!("{name}={}", partition.rule.uses),
-                    format!("partition {}: {found}", partition.number),
-                ),
+                (&format!("{name}={}", partition.rule.uses), format!("{place}: {found}")),
                 partition.origins.first().cloned().unwrap_or(Origin::BuiltIn),
             );
             self.partitions.push(PartitionReport {

@@ -59,7 +59,7 @@ pub(super) struct AuditArguments {
     quiet: bool,
 }
 
-fn architecture(name: &str) -> Result<Architecture, String> {
+pub(super) fn architecture(name: &str) -> Result<Architecture, String> {
     Architecture::from_name(name).ok_or_else(|| format!("unknown architecture {}", escape(name)))
 }
 

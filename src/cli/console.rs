@@ -70,7 +70,8 @@ fn failed(report: &Report) -> Option<&Finding> {
     report.findings.iter().rev().find(|it| it.outcome == Outcome::Failed)
 }
 
-fn refusal(report: &Report, finding: &Finding) -> String {
+/// The last refusal: what was found, what was demanded, by whom, what to do.
+pub(super) fn refusal(report: &Report, finding: &Finding) -> String {
     let mut out = String::new();
     let verdict = report.refused.map_or(String::new(), |class| {
         format!("{} (class {class}, exit code {})", class.verdict(), class.exit_code())
@@ -88,7 +89,7 @@ fn refusal(report: &Report, finding: &Finding) -> String {
 }
 
 /// A label, and text wrapped beside it.
-fn line(out: &mut String, label: &str, text: &str) {
+pub(super) fn line(out: &mut String, label: &str, text: &str) {
     let mut column = INDENT;
     let _infallible = write!(out, "{label:<width$}", width = INDENT.saturating_sub(1));
     for word in text.split(' ') {

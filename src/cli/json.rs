@@ -9,6 +9,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 use veriroot::report::Report;
 
+use super::Json;
+
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Verdict<'a> {
@@ -23,9 +25,10 @@ struct Verdict<'a> {
     partitions: Vec<Partition<'a>>,
 }
 
+/// One decision.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Finding<'a> {
+pub(super) struct Finding<'a> {
     id: &'a str,
     stage: &'static str,
     outcome: &'static str,
@@ -62,20 +65,7 @@ fn verdict(report: &Report) -> Verdict<'_> {
         verdict: if report.refused.is_some() { "refused" } else { "accepted" },
         class: report.refused.map(|it| it.name()),
         exit_code: report.refused.map_or(0, |it| it.exit_code()),
-        findings: report
-            .findings
-            .iter()
-            .map(|it| Finding {
-                id: it.id,
-                stage: it.stage.name(),
-                outcome: it.outcome.name(),
-                subject: &it.subject,
-                expected: &it.expected,
-                found: &it.found,
-                required_by: it.required_by.to_string(),
-                advice: &it.advice,
-            })
-            .collect(),
+        findings: report.findings.iter().map(finding).collect(),
         partitions: report
             .partitions
             .iter()
@@ -91,14 +81,36 @@ fn verdict(report: &Report) -> Verdict<'_> {
     }
 }
 
+/// A decision as JSON has it.
+pub(super) fn finding(it: &veriroot::finding::Finding) -> Finding<'_> {
+    Finding {
+        id: it.id,
+        stage: it.stage.name(),
+        outcome: it.outcome.name(),
+        subject: &it.subject,
+        expected: &it.expected,
+        found: &it.found,
+        required_by: it.required_by.to_string(),
+        advice: &it.advice,
+    }
+}
+
 /// Prints the report on one line.
 pub(super) fn write_short(report: &Report) -> io::Result<()> {
-    let text = serde_json::to_string(&verdict(report))?;
-    writeln!(io::stdout(), "{text}")
+    write(&verdict(report), Json::Short)
 }
 
 /// Prints the report indented.
 pub(super) fn write_pretty(report: &Report) -> io::Result<()> {
-    let text = serde_json::to_string_pretty(&verdict(report))?;
+    write(&verdict(report), Json::Pretty)
+}
+
+/// Prints one object.
+pub(super) fn write(value: &impl Serialize, format: Json) -> io::Result<()> {
+    let text = match format {
+        Json::Off => return Ok(()),
+        Json::Pretty => serde_json::to_string_pretty(value)?,
+        Json::Short => serde_json::to_string(value)?,
+    };
     writeln!(io::stdout(), "{text}")
 }

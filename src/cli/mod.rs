@@ -8,6 +8,7 @@
 mod audit;
 mod boot;
 mod console;
+mod dissect;
 mod json;
 mod policy;
 mod progress;
@@ -36,6 +37,8 @@ enum Command {
     Audit(audit::AuditArguments),
     /// Boots the image that the kernel command line names (run in an initrd).
     Boot(boot::BootArguments),
+    /// Shows what an image says about itself, and whether a policy admits it.
+    Dissect(dissect::DissectArguments),
     /// Shows, lints and compares image policies.
     Policy(policy::PolicyArguments),
 }
@@ -65,6 +68,7 @@ pub(crate) fn run() -> ExitCode {
     match arguments.command {
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Boot(arguments) => boot::run(&arguments),
+        Command::Dissect(arguments) => dissect::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
     }
 }

@@ -16,7 +16,7 @@ use crate::image_policy::Rule;
 #[expect(missing_docs, reason = "the message beside each field says what it is")]
 pub enum PolicyError {
     #[error("{discord}")]
-    Discord { discord: Discord, origins: Vec<Origin> },
+    Discord { discord: Discord },
     #[error("{found}")]
     FileSystem { designator: PartitionDesignator, rule: Rule, found: String, origins: Vec<Origin> },
     #[error("{error}")]
@@ -46,11 +46,11 @@ impl Refusal for PolicyError {
 
     fn finding(&self) -> Finding {
         let (id, subject, expected, origins, advice) = match self {
-            Self::Discord { discord, origins } => (
+            Self::Discord { discord } => (
                 "policy-discord",
                 discord.subject().name().to_owned(),
                 "partitions that belong to each other, and one hash tree at most".to_owned(),
-                origins.clone(),
+                vec![Origin::Rule("Discoverable Partitions Specification, \"Verity\"")],
                 "build the image as the policy demands, or say \"ignore\" of what shall not be used",
             ),
             Self::FileSystem { designator, rule, origins, .. } => (
@@ -101,7 +101,7 @@ impl Refusal for PolicyError {
             subject,
             expected,
             found: self.to_string(),
-            required_by: origins.into_iter().next().unwrap_or(Origin::BuiltIn),
+            required_by: origins.into_iter().next().unwrap_or(Origin::Rule("a boot needs a root")),
             advice: advice.to_owned(),
         }
     }

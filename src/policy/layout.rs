@@ -240,6 +240,7 @@ impl<'a> Case<'a> {
             Some(VerityGroup { hash: None, signature: None, .. }) => {
                 "without hash tree and signature"
             }
+            None if self.rule.uses.contains(Use::Encrypted) => "not encrypted",
             None => "as it is",
         };
         format!("partition {number} \"{}\", {beside}", escape(&partition.entry.label))

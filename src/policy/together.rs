@@ -39,10 +39,7 @@ pub(super) fn check(dissected: &Dissected, policy: &EffectivePolicy) -> Result<(
         policy.rule(designator).0.uses.may_be_used()
             && dissected.partitions().iter().any(|it| it.is_present_as(designator))
     };
-    let refuse = |discord: Discord| {
-        let (_, origins) = policy.rule(discord.subject());
-        Err(PolicyError::Discord { discord, origins })
-    };
+    let refuse = |discord| Err(PolicyError::Discord { discord });
     for data in [Root, Usr] {
         let (Some(hash), Some(signature)) = (data.hash_tree(), data.signature()) else { continue };
         for (part, wanted) in [(hash, data), (signature, data), (signature, hash)] {

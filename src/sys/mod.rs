@@ -9,3 +9,4 @@ pub mod devmapper;
 pub mod loopdev;
 pub mod memfd;
 pub(crate) mod sha256;
+pub mod terminal;
