@@ -51,7 +51,7 @@ mod sealed {
 /// # use veriroot::fetch::{LetGo, Sealing, Store};
 /// fn store<S: Store>(_: S) {}
 /// store(LetGo);
-/// store(Sealing::default());
+/// store(Sealing::with_reserve(0));
 /// ```
 /// ```compile_fail,E0277
 /// struct Mine;

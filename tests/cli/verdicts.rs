@@ -48,13 +48,13 @@ verdicts! {
     accepts_sectors_of_4096_bytes: accepted("root-erofs-4k-sectors", [SIGNED]);
     accepts_versioned_root_beside_empty_slot: accepted("root-ab-versions", [SIGNED]);
     accepts_signed_root_of_full_house: accepted("full-house", [SIGNED]);
-    accepts_root_and_usr_of_full_house:
-        accepted("full-house", ["--image-policy=root=signed:usr=signed:=ignore"]);
     accepts_bootable_image: accepted("boot-signed", [SIGNED]);
     accepts_arm64_for_arm64: accepted("root-erofs-arm64", [SIGNED, "--architecture=arm64"]);
     accepts_usr_where_usr_is_wanted: accepted("usr-erofs-signed", [USR]);
     accepts_usr_beside_plain_root_where_usr_is_wanted: accepted("usr-signed-root-plain", [USR]);
 
+    refuses_root_and_usr_of_full_house_together:
+        refused("full-house", ["--image-policy=root=signed:usr=signed:=ignore"], (21, "pair"));
     refuses_unsigned_tree: refused("root-erofs-verity-unsigned", [SIGNED], POLICY);
     refuses_plain_root: refused("root-erofs-plain", [SIGNED], POLICY);
     refuses_usr_alone: refused("usr-erofs-signed", [SIGNED], POLICY);
