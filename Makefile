@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: help program demo test unit boot fmt clippy docs deny packages guest-kernel
+.PHONY: help program demo test unit boot peer-differential fmt clippy docs deny packages guest-kernel
 
 CARGO ?= cargo
 CARGO_TESTS := $(CARGO) test --locked --workspace --no-fail-fast
@@ -26,6 +26,12 @@ unit: packages ## Unit, integration and documentation tests; no guest
 
 boot: program guest-kernel ## Boot tests, in the guest
 	$(BOOT_TESTS)
+
+PEER ?= build/peer
+SEED ?= 1
+peer-differential: packages ## Fresh random policies and images against a live systemd-dissect (as root; SEED=, PEER=)
+	@tests/peer/chroot.sh '$(PEER)'
+	VERIROOT_PEER='$(abspath $(PEER))' VERIROOT_SEED='$(SEED)' $(CARGO) test --locked --test peer -- --nocapture
 
 program: packages ## The program as it ships
 	$(CARGO) build --locked --release --bin veriroot

@@ -108,26 +108,28 @@ impl<'a> Case<'a> {
     ) -> Result<Option<AdmittedPartition>, PolicyError> {
         let partition = self.choose()?;
         let claim = partition.and_then(|it| self.dissected.claim(it.entry.number));
-        let admitted = self.rule.admitted(self.found(claim, beside));
+        if claim == Some(&Claim::Encrypted) && self.rule.uses.may_be_used() {
+            // Also where the rule would do without it: somebody means it to be opened.
+            let number = partition.map_or(0, |it| it.entry.number);
+            return self.refuse(format!(
+                "partition {number} is encrypted, and encrypted partitions are never opened"
+            ));
+        }
+        let admitted = self.rule.admitted(self.found(beside));
         if admitted.is_empty() {
             let found = self.describe(partition, group);
             return self.refuse(found);
         }
-        let Some(partition) = partition.filter(|_| admitted.may_be_used()) else {
+        let Some(partition) = partition.filter(|_| self.rule.uses.may_be_used()) else {
             return Ok(None);
         };
         if let Some(odd) = odd_bits(partition, &self.rule) {
             return self.refuse(odd);
         }
-        let number = partition.entry.number;
-        if claim == Some(&Claim::Encrypted) {
-            if admitted.contains(Use::Unused) {
-                return Ok(None);
-            }
-            return self.refuse(format!(
-                "partition {number} is encrypted; encrypted partitions are never opened"
-            ));
+        if !admitted.may_be_used() {
+            return Ok(None);
         }
+        let number = partition.entry.number;
         if self.designator == PartitionDesignator::Swap {
             // Nothing here ever swaps: a rule that lets it be used is met by not using it.
             return Ok(None);
@@ -145,9 +147,8 @@ impl<'a> Case<'a> {
         Ok(Some(AdmittedPartition { designator, number, data, protection, rule, origins }))
     }
 
-    /// Everything the partition could be used as, given what it seems to hold and what stands
-    /// beside it. Whether LUKS has integrity tags is not looked at: neither is opened.
-    fn found(&self, claim: Option<&Claim>, beside: UseSet) -> UseSet {
+    /// Everything the partition could be used as, given what stands beside it.
+    fn found(&self, beside: UseSet) -> UseSet {
         if !self.is_present() {
             return UseSet::from_iter([Use::Absent]);
         }
@@ -155,12 +156,7 @@ impl<'a> Case<'a> {
         if !self.rule.uses.may_be_used() {
             return unused;
         }
-        match claim {
-            Some(Claim::Encrypted) => unused.union(UseSet::from_iter([Use::Encrypted])),
-            Some(Claim::FileSystem(_) | Claim::Unusable(_)) | None => {
-                unused.union(UseSet::from_iter([Use::Unprotected])).union(beside)
-            }
-        }
+        unused.union(UseSet::from_iter([Use::Unprotected])).union(beside)
     }
 
     /// A claim only refuses: what is there is identified on the bytes that will be used.
@@ -197,16 +193,17 @@ impl<'a> Case<'a> {
         let partition = index.and_then(|index| dissected.partitions().get(index));
         let found = match partition {
             Some(_) if may_be_used => UseSet::from_iter([Use::Unprotected, Use::Unused]),
+            // For another machine, or one of several: nobody can say which was meant.
+            None if may_be_used && self.is_present() => UseSet::EMPTY,
             _ if self.is_present() => UseSet::from_iter([Use::Unused]),
             _ => UseSet::from_iter([Use::Absent]),
         };
-        let admitted = self.rule.admitted(found);
-        if admitted.is_empty() {
+        if self.rule.admitted(found).is_empty() {
             let found = self.describe(partition, None);
             return self.refuse(found);
         }
         match partition.and_then(|partition| odd_bits(partition, &self.rule)) {
-            Some(odd) if admitted.may_be_used() => self.refuse(odd),
+            Some(odd) if may_be_used => self.refuse(odd),
             _ => Ok(()),
         }
     }
@@ -227,7 +224,6 @@ impl<'a> Case<'a> {
         }
         let number = partition.entry.number;
         let beside = match group {
-            _ if self.dissected.claim(number) == Some(&Claim::Encrypted) => "encrypted",
             Some(VerityGroup { hash: Some(_), signature: Some(_), .. }) => {
                 "with hash tree and signature"
             }
