@@ -75,7 +75,7 @@ pub fn boot(
 ) -> Result<Exposed, Error> {
     let store = Sealing::with_reserve(demands.policy.transport().memory_reserve.value);
     let identified = judge(source, demands, store, report, progress)?;
-    let mapped = map(identified, demands.policy.boot().on_corruption.value)?;
+    let mapped = map(identified, demands.policy)?;
     Ok(expose(mapped, name, places)?)
 }
 

@@ -80,6 +80,8 @@ pub enum Evidence {
         signer: String,
         /// SHA-256 of the certificate, hex.
         fingerprint: String,
+        /// The bytes that were verified: a CMS signature in DER.
+        cms: Vec<u8>,
     },
     /// A word of an authenticated command line.
     Pin {
@@ -354,6 +356,7 @@ fn verify(
     Ok(Evidence::Signature {
         signer: signer.subject().to_owned(),
         fingerprint: HEXLOWER.encode(signer.fingerprint()),
+        cms: signature.signature().to_vec(),
     })
 }
 

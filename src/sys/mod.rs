@@ -6,6 +6,7 @@
 //! says so itself.
 
 pub mod devmapper;
+pub mod keyring;
 pub mod loopdev;
 pub mod memfd;
 pub(crate) mod sha256;

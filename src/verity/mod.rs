@@ -5,11 +5,15 @@
 //! **In:** [`Identified`] over sealed memory.
 //! **Out:** [`Mapped`]: for root and usr a device whose every read the kernel checks against the
 //! authenticated root hash. Its table was read back and is the one computed here; its first and
-//! last block were read through it.
+//! last block were read through it. Where the policy wants the kernel as a second witness, the
+//! kernel has accepted the signature too.
 //! **Refuses:** a table that reads back differently, a name that is taken, a device that does not
-//! give its own blocks. Nothing stays behind then.
+//! give its own blocks, a signature that the kernel does not accept: there is no second try without
+//! it. Nothing stays behind then.
 //!
 //! Table: Documentation/admin-guide/device-mapper/verity.rst.
+
+mod error;
 
 use std::fs::File;
 use std::io;
@@ -18,13 +22,16 @@ use std::path::PathBuf;
 
 use data_encoding::HEXLOWER;
 
+pub use error::VerityError;
+
+use crate::authenticate::Evidence;
 use crate::designator::PartitionDesignator;
 use crate::fetch::VerityContent;
 use crate::filesystem::FileSystem;
-use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
 use crate::identify::{Identified, IdentifiedPartition};
-use crate::policy_file::OnCorruption;
+use crate::policy_file::{EffectivePolicy, KernelKeyring, OnCorruption, Stated};
 use crate::sys::devmapper::MappedDevice;
+use crate::sys::keyring::ThreadKey;
 use crate::sys::loopdev::LoopDevice;
 use crate::sys::memfd::SealedMemfd;
 use crate::units::SectorSize;
@@ -91,88 +98,19 @@ pub struct Mapped {
     partitions: Vec<MappedPartition>,
 }
 
-/// Why nothing is mapped.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "the message beside each field says what it is")]
-pub enum VerityError {
-    #[error("no loop device: {error}")]
-    Loop { designator: PartitionDesignator, error: io::Error },
-    #[error("no dm-verity device: {error}")]
-    DeviceMapper { designator: PartitionDesignator, error: io::Error },
-    #[error("block {block} can't be read through dm-verity: {error}")]
-    Read { designator: PartitionDesignator, block: u64, error: io::Error },
-    #[error("policy opens it, and this version exposes protected partitions only")]
-    Unprotected { designator: PartitionDesignator, origins: Vec<Origin> },
-}
-
-impl Refusal for VerityError {
-    fn class(&self) -> Class {
-        match self {
-            Self::Unprotected { .. } => Class::Config,
-            Self::Loop { .. } | Self::DeviceMapper { .. } | Self::Read { .. } => Class::Dev,
-        }
-    }
-
-    fn finding(&self) -> Finding {
-        let rule = Origin::Rule("dm-verity stands before anything is exposed");
-        let (id, designator, expected, required_by, advice) = match self {
-            Self::Loop { designator, .. } => (
-                "verity-loop",
-                designator,
-                "a read-only loop device over the sealed image",
-                rule,
-                "the initrd needs the kernel module loop, 5.8 or later",
-            ),
-            Self::DeviceMapper { designator, .. } => (
-                "verity-device",
-                designator,
-                "a dm-verity device with exactly the computed table",
-                rule,
-                "the initrd needs the kernel modules dm_mod and dm_verity, and the device names \
-                 root and usr must be free",
-            ),
-            Self::Read { designator, .. } => (
-                "verity-read",
-                designator,
-                "the first and the last block come through dm-verity",
-                rule,
-                "kernel and image disagree: report this",
-            ),
-            Self::Unprotected { designator, origins } => (
-                "verity-unprotected",
-                designator,
-                "dm-verity",
-                origins.first().cloned().unwrap_or(Origin::BuiltIn),
-                "demand verity or signed for root and usr in the policy file",
-            ),
-        };
-        Finding {
-            id,
-            stage: Stage::Verity,
-            outcome: Outcome::Failed,
-            subject: designator.name().to_owned(),
-            expected: expected.to_owned(),
-            found: self.to_string(),
-            required_by,
-            advice: advice.to_owned(),
-        }
-    }
-}
-
 /// Puts dm-verity over root and usr; other partitions are not exposed.
 ///
 /// # Errors
 /// The first device that does not come up as computed; everything made before is removed.
 pub fn map(
     identified: Identified<SealedMemfd>,
-    on_corruption: OnCorruption,
+    policy: &EffectivePolicy,
 ) -> Result<Mapped, VerityError> {
     let (memfd, identified) = identified.into_parts();
     let mut partitions = Vec::new();
     for partition in identified {
         if matches!(partition.designator, PartitionDesignator::Root | PartitionDesignator::Usr) {
-            partitions.push(map_one(&memfd, &partition, on_corruption)?);
+            partitions.push(map_one(&memfd, &partition, policy)?);
         }
     }
     Ok(Mapped { partitions })
@@ -181,7 +119,7 @@ pub fn map(
 fn map_one(
     memfd: &SealedMemfd,
     partition: &IdentifiedPartition,
-    on_corruption: OnCorruption,
+    policy: &EffectivePolicy,
 ) -> Result<MappedPartition, VerityError> {
     let designator = partition.designator;
     let Some(content) = partition.verity() else {
@@ -198,12 +136,20 @@ fn map_one(
     };
     let data = attach(partition.data, content.shape.data_block_size())?;
     let hash = attach(content.hash, content.shape.hash_block_size())?;
-    let table = Table { data: &data, hash: &hash, content, on_corruption };
+    let key = kernel_key(designator, content, policy)?;
+    let on_corruption = policy.boot().on_corruption.value;
+    let table = Table {
+        data: &data,
+        hash: &hash,
+        content,
+        on_corruption,
+        key: key.as_ref().map(ThreadKey::description),
+    };
     let uuid = format!("CRYPT-VERITY-{}-{}", content.uuid.simple(), designator.name());
     let sectors = content.shape.data_len().checked_div(DM_SECTOR).unwrap_or_default();
     let device =
         MappedDevice::create(designator.name(), &uuid, sectors, "verity", &table.to_string())
-            .map_err(|error| VerityError::DeviceMapper { designator, error })?;
+            .map_err(|error| not_created(designator, error, &policy.trust().kernel_keyring))?;
     read_ends(&device, content).map_err(|(block, error)| VerityError::Read {
         designator,
         block,
@@ -216,6 +162,48 @@ fn map_one(
         root_hash: content.root_hash.to_string(),
         device,
     })
+}
+
+/// The signature that was verified, where the kernel will find it; none where it is not asked.
+fn kernel_key(
+    designator: PartitionDesignator,
+    content: &VerityContent,
+    policy: &EffectivePolicy,
+) -> Result<Option<ThreadKey>, VerityError> {
+    let required = &policy.trust().kernel_keyring;
+    let origin = || required.origin.clone();
+    match (required.value, &content.evidence) {
+        (KernelKeyring::Off, _) => Ok(None),
+        (KernelKeyring::Require, Evidence::Pin { .. }) => {
+            Err(VerityError::NoSignature { designator, origin: origin() })
+        }
+        (KernelKeyring::Require, Evidence::Signature { cms, .. }) => {
+            ThreadKey::add(&format!("veriroot:{}", designator.name()), cms)
+                .map(Some)
+                .map_err(|error| VerityError::KernelUnable { designator, error, origin: origin() })
+        }
+    }
+}
+
+/// What it means that the kernel refuses a table.
+fn not_created(
+    designator: PartitionDesignator,
+    error: io::Error,
+    required: &Stated<KernelKeyring>,
+) -> VerityError {
+    use nix::libc::{EBADMSG, EINVAL, EKEYEXPIRED, EKEYREJECTED, EKEYREVOKED, ENOKEY, ENOPKG};
+    let origin = required.origin.clone();
+    match (required.value, error.raw_os_error()) {
+        (
+            KernelKeyring::Require,
+            Some(EBADMSG | EKEYEXPIRED | EKEYREJECTED | EKEYREVOKED | ENOKEY | ENOPKG),
+        ) => VerityError::KernelRefuses { designator, error, origin },
+        // An argument that the kernel does not know: all others are older than what we ask of it.
+        (KernelKeyring::Require, Some(EINVAL)) => {
+            VerityError::KernelUnable { designator, error, origin }
+        }
+        _ => VerityError::DeviceMapper { designator, error },
+    }
 }
 
 fn sector_size(block_size: u32) -> io::Result<SectorSize> {
@@ -231,6 +219,7 @@ struct Table<'a> {
     hash: &'a LoopDevice,
     content: &'a VerityContent,
     on_corruption: OnCorruption,
+    key: Option<&'a str>,
 }
 
 impl std::fmt::Display for Table<'_> {
@@ -252,12 +241,24 @@ impl std::fmt::Display for Table<'_> {
             shape.algorithm(),
             self.content.root_hash,
         )?;
-        match self.on_corruption {
-            OnCorruption::Eio => Ok(()),
-            OnCorruption::Restart => f.write_str(" 1 restart_on_corruption"),
-            OnCorruption::Panic => f.write_str(" 1 panic_on_corruption"),
-        }
+        f.write_str(&optional(self.on_corruption, self.key))
     }
+}
+
+/// The optional arguments after their count, in the order in which the kernel repeats them; empty
+/// where there are none. None of them makes dm-verity laxer than it is without.
+fn optional(on_corruption: OnCorruption, key: Option<&str>) -> String {
+    let on_corruption = match on_corruption {
+        OnCorruption::Eio => None,
+        OnCorruption::Restart => Some("restart_on_corruption"),
+        OnCorruption::Panic => Some("panic_on_corruption"),
+    };
+    let key = key.map(|description| ["root_hash_sig_key_desc", description]);
+    let words: Vec<&str> = on_corruption.into_iter().chain(key.into_iter().flatten()).collect();
+    if words.is_empty() {
+        return String::new();
+    }
+    format!(" {} {}", words.len(), words.join(" "))
 }
 
 /// Reads the first and the last block through the device. Activation touches no block, so a
@@ -284,5 +285,52 @@ impl Mapped {
     /// Hands the devices on to the stage that exposes.
     pub(crate) fn into_partitions(self) -> Vec<MappedPartition> {
         self.partitions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::libc::{EBUSY, EINVAL, EKEYREJECTED, ENOKEY};
+
+    use super::*;
+    use crate::finding::{Class, Origin, Refusal};
+
+    #[test]
+    fn optional_arguments_are_counted_by_the_word() {
+        let key = Some("veriroot:root");
+        for (mode, key, text) in [
+            (OnCorruption::Eio, None, ""),
+            (OnCorruption::Restart, None, " 1 restart_on_corruption"),
+            (OnCorruption::Panic, None, " 1 panic_on_corruption"),
+            (OnCorruption::Eio, key, " 2 root_hash_sig_key_desc veriroot:root"),
+            (
+                OnCorruption::Restart,
+                key,
+                " 3 restart_on_corruption root_hash_sig_key_desc veriroot:root",
+            ),
+        ] {
+            assert_eq!(optional(mode, key), text);
+        }
+    }
+
+    #[test]
+    fn only_a_kernel_that_was_asked_refuses_a_signature() {
+        let origin = Origin::File { path: "/etc/policy.toml".into(), line: 2 };
+        let found = |value, errno| {
+            let required = Stated { value, origin: origin.clone() };
+            let error = io::Error::from_raw_os_error(errno);
+            not_created(PartitionDesignator::Root, error, &required)
+        };
+        for errno in [ENOKEY, EKEYREJECTED] {
+            let error = found(KernelKeyring::Require, errno);
+            assert!(matches!(error, VerityError::KernelRefuses { .. }), "{error:?}");
+            assert_eq!((error.class(), error.finding().required_by), (Class::Sig, origin.clone()));
+            let error = found(KernelKeyring::Off, errno);
+            assert!(matches!(error, VerityError::DeviceMapper { .. }), "{error:?}");
+        }
+        let error = found(KernelKeyring::Require, EINVAL);
+        assert!(matches!(error, VerityError::KernelUnable { .. }), "{error:?}");
+        let error = found(KernelKeyring::Require, EBUSY);
+        assert!(matches!(error, VerityError::DeviceMapper { .. }), "{error:?}");
     }
 }
