@@ -27,6 +27,8 @@ pub const IMAGE_POLICY_CLAUSES: usize = 14;
 
 /// An image-filter string, bytes. A label has at most 36 characters.
 pub const IMAGE_FILTER: usize = 4 * 1024;
+/// An image's os-release(5), bytes. Distributions write about 500.
+pub const OS_RELEASE: usize = 16 * 1024;
 
 /// The longest a refusal may stay on the consoles before the machine acts on it.
 pub const HOLD: Duration = Duration::from_secs(24 * 60 * 60);

@@ -59,7 +59,9 @@ pub fn audit(
     report: &mut Report,
     progress: &mut dyn Progress,
 ) -> Result<(), Error> {
-    judge(source, demands, LetGo, report, progress).map(|_identified| ())
+    let _identified = judge(source, demands, LetGo, report, progress)?;
+    report.left_to_boot(demands.policy.trust());
+    Ok(())
 }
 
 /// Judges an image, maps it and hands its root over.
@@ -76,7 +78,10 @@ pub fn boot(
     let store = Sealing::with_reserve(demands.policy.transport().memory_reserve.value);
     let identified = judge(source, demands, store, report, progress)?;
     let mapped = map(identified, demands.policy)?;
-    Ok(expose(mapped, name, places)?)
+    let floors = &demands.policy.trust().minimum_versions;
+    let exposed = expose(mapped, floors, name, places)?;
+    report.exposed(&exposed, floors);
+    Ok(exposed)
 }
 
 /// The stages that need no privileges.

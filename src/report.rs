@@ -7,10 +7,12 @@
 
 use crate::authenticate::{Authenticated, Warrant};
 use crate::dissect::Dissected;
+use crate::expose::{Exposed, at_least};
 use crate::fetch::{Content, Fetched};
 use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
 use crate::identify::Identified;
 use crate::policy::{Admitted, Protection};
+use crate::policy_file::{KernelKeyring, Stated, Trust};
 
 /// Facts of one partition that was to be used.
 #[derive(Clone, Debug, Default)]
@@ -172,6 +174,57 @@ impl Report {
             let name = partition.filesystem.name();
             self.partition(partition.number, |it| it.filesystem = Some(name));
         }
+    }
+
+    /// Notes the floors that the root reaches.
+    pub(crate) fn exposed(&mut self, exposed: &Exposed, floors: &[Stated<String>]) {
+        let Some(version) = exposed.version() else { return };
+        for Stated { value, origin } in floors {
+            self.passed(
+                ("expose-version", Stage::Expose),
+                "root",
+                (&at_least(value), version.to_string()),
+                origin.clone(),
+            );
+        }
+    }
+
+    /// Notes the demands that only a boot can hold against an image: it has the kernel and a mount.
+    pub(crate) fn left_to_boot(&mut self, trust: &Trust) {
+        let keyring = &trust.kernel_keyring;
+        if keyring.value == KernelKeyring::Require {
+            self.noted(
+                ("verity-kernel-keyring", Stage::Verity),
+                ("a signature that the kernel accepts by its own keyrings", "asked at boot only"),
+                keyring.origin.clone(),
+            );
+        }
+        for Stated { value, origin } in &trust.minimum_versions {
+            self.noted(
+                ("expose-version", Stage::Expose),
+                (&at_least(value), "os-release is read at boot only"),
+                origin.clone(),
+            );
+        }
+    }
+
+    /// Notes what no demand of this run hangs on.
+    fn noted(
+        &mut self,
+        (id, stage): (&'static str, Stage),
+        (expected, found): (&str, &str),
+        required_by: Origin,
+    ) {
+        self.findings.push(Finding {
+            id,
+            stage,
+            outcome: Outcome::Noted,
+            subject: "root and usr".to_owned(),
+            expected: expected.to_owned(),
+            found: found.to_owned(),
+            required_by,
+            advice: String::new(),
+        });
     }
 
     fn partition(&mut self, number: u32, change: impl FnOnce(&mut PartitionReport)) {

@@ -42,6 +42,14 @@ pub fn compare(a: &str, b: &str) -> Ordering {
     }
 }
 
+/// Whether `text` has the characters of a version, at least one, and none that would only separate
+/// but for `_` and `+`, which versions have.
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".-^~_+".contains(c);
+    !text.is_empty() && text.chars().all(plain)
+}
+
 /// Takes `mark` off both; where only one side has it, that side is older.
 fn take_mark(a: &mut &[u8], b: &mut &[u8], mark: u8) -> Option<Ordering> {
     let (has_a, has_b) = (a.first() == Some(&mark), b.first() == Some(&mark));

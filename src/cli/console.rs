@@ -19,7 +19,14 @@ const INDENT: usize = 11;
 pub(super) fn audit(report: &Report) -> String {
     let mut out = format!("{}\n", report.image);
     for finding in report.findings.iter().filter(|it| it.outcome != Outcome::Failed) {
-        line(&mut out, "  passed", &format!("{}: {}", finding.subject, finding.found));
+        let text = match finding.outcome {
+            Outcome::Noted => format!(
+                "{}: {} ({}): {}",
+                finding.subject, finding.expected, finding.required_by, finding.found
+            ),
+            Outcome::Passed | Outcome::Failed => format!("{}: {}", finding.subject, finding.found),
+        };
+        line(&mut out, &format!("  {}", finding.outcome.name()), &text);
     }
     match failed(report) {
         Some(finding) => out.push_str(&refusal(report, finding)),

@@ -2,14 +2,19 @@
 #![forbid(unsafe_code)]
 //! Handing the verified root over: mounts and links.
 //!
-//! **In:** [`Mapped`]: devices under dm-verity. **Out:** [`Exposed`]: the root mounted read-only,
-//! and links that exist only for what was authenticated and lead to its dm-verity device.
-//! **Refuses:** mount points that are not plain directories, names that are taken. What was made
-//! before a failure is taken back.
+//! **In:** [`Mapped`]: devices under dm-verity. **Out:** [`Exposed`]: the root mounted read-only, no
+//! older than the policy's floor, and links that exist only for what was authenticated and lead to
+//! its dm-verity device.
+//! **Refuses:** mount points that are not plain directories, names that are taken, a root whose
+//! version is below a floor or unknown. What was made before a failure is taken back.
+//!
+//! Version floors are held against the root's own os-release, read through dm-verity, before any
+//! link is made: a signature has no date, so an older root with a good one comes this far.
 //!
 //! Every mount is `ro,nodev` with the log replay of its file system switched off; systemd 262
 //! mounts with the same flags.
 
+mod os_release;
 mod undo;
 
 use std::io;
@@ -21,7 +26,10 @@ use nix::mount::{MsFlags, mount};
 use crate::designator::PartitionDesignator;
 use crate::filesystem::FileSystem;
 use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
+use crate::policy_file::Stated;
 use crate::verity::{Mapped, MappedPartition};
+use crate::version::compare;
+pub use os_release::{OsReleaseError, OsVersion};
 use undo::Undo;
 
 /// Where links go: the directories of a running system, or of a test.
@@ -58,6 +66,7 @@ pub struct Places {
 pub struct Exposed {
     mounts: Vec<PathBuf>,
     links: Vec<PathBuf>,
+    version: Option<OsVersion>,
 }
 
 /// Why the root was not handed over.
@@ -71,6 +80,10 @@ pub enum ExposeError {
     Mount { designator: PartitionDesignator, path: PathBuf, error: io::Error },
     #[error("no root partition is mapped")]
     NoRoot,
+    #[error("{found}")]
+    Rollback { found: OsVersion, floor: String, origin: Origin },
+    #[error("{error}")]
+    Version { error: OsReleaseError, floor: String, origin: Origin },
 }
 
 impl Refusal for ExposeError {
@@ -78,46 +91,80 @@ impl Refusal for ExposeError {
         match self {
             Self::NoRoot => Class::Config,
             Self::Link { .. } | Self::Mount { .. } => Class::Dev,
+            Self::Rollback { .. } | Self::Version { .. } => Class::Rollback,
         }
     }
 
     fn finding(&self) -> Finding {
         let (id, subject, expected, advice) = match self {
-            Self::Link { .. } => {
-                ("expose-link", "link", "a free name", "nothing else may make links of this name")
-            }
+            Self::Link { .. } => (
+                "expose-link",
+                "link",
+                "a free name".to_owned(),
+                "nothing else may make links of this name",
+            ),
             Self::Mount { designator, .. } => (
                 "expose-mount",
                 designator.name(),
-                "an empty directory, and the file system's driver in the kernel",
+                "an empty directory, and the file system's driver in the kernel".to_owned(),
                 "the initrd needs the kernel module of this file system, and /sysroot must be a \
                  directory",
             ),
             Self::NoRoot => (
                 "expose-root",
                 "root",
-                "a root partition",
+                "a root partition".to_owned(),
                 "booting from a usr partition alone is not supported",
             ),
+            Self::Rollback { floor, .. } => (
+                "expose-version",
+                "root",
+                at_least(floor),
+                "serve a newer image; if this one is meant, lower trust.minimum-version",
+            ),
+            Self::Version { floor, .. } => (
+                "expose-version",
+                "root",
+                at_least(floor),
+                "build the image with IMAGE_VERSION= or VERSION_ID= in its os-release, each line \
+                 a plain KEY=VALUE",
+            ),
+        };
+        let required_by = match self {
+            Self::Rollback { origin, .. } | Self::Version { origin, .. } => origin.clone(),
+            Self::Link { .. } | Self::Mount { .. } | Self::NoRoot => {
+                Origin::Rule("only what was authenticated is exposed")
+            }
         };
         Finding {
             id,
             stage: Stage::Expose,
             outcome: Outcome::Failed,
             subject: subject.to_owned(),
-            expected: expected.to_owned(),
+            expected,
             found: self.to_string(),
-            required_by: Origin::Rule("only what was authenticated is exposed"),
+            required_by,
             advice: advice.to_owned(),
         }
     }
 }
 
-/// Mounts root, and usr on it, and makes the links.
+/// What a floor demands, in words.
+pub(crate) fn at_least(floor: &str) -> String {
+    format!("version {floor} or later")
+}
+
+/// Mounts root, and usr on it, holds the version floors against it, and makes the links.
 ///
 /// # Errors
-/// The first mount or link that fails; what was made before is taken back.
-pub fn expose(mapped: Mapped, name: &str, places: &Places) -> Result<Exposed, ExposeError> {
+/// The first mount or link that fails, the first floor that is not reached; what was made before is
+/// taken back.
+pub fn expose(
+    mapped: Mapped,
+    floors: &[Stated<String>],
+    name: &str,
+    places: &Places,
+) -> Result<Exposed, ExposeError> {
     let mut partitions = mapped.into_partitions();
     partitions.sort_by_key(|it| it.designator);
     if partitions.first().map(|it| it.designator) != Some(PartitionDesignator::Root) {
@@ -127,6 +174,7 @@ pub fn expose(mapped: Mapped, name: &str, places: &Places) -> Result<Exposed, Ex
     for partition in &partitions {
         mount_one(partition, places, &mut undo)?;
     }
+    let version = reach(floors, &places.root)?;
     for partition in &partitions {
         for link in links(partition, name, places) {
             make_link(&link, partition.node(), &mut undo)?;
@@ -137,7 +185,24 @@ pub fn expose(mapped: Mapped, name: &str, places: &Places) -> Result<Exposed, Ex
         // The table and the mount hold the device from here on.
         drop(partition.keep());
     }
-    Ok(Exposed { mounts, links })
+    Ok(Exposed { mounts, links, version })
+}
+
+/// The root's version, where there are floors; it reaches all of them.
+fn reach(floors: &[Stated<String>], root: &Path) -> Result<Option<OsVersion>, ExposeError> {
+    let Some(first) = floors.first() else { return Ok(None) };
+    let found = os_release::version_of(root).map_err(|error| ExposeError::Version {
+        error,
+        floor: first.value.clone(),
+        origin: first.origin.clone(),
+    })?;
+    match floors.iter().find(|floor| compare(found.version(), &floor.value).is_lt()) {
+        None => Ok(Some(found)),
+        Some(Stated { value, origin }) => {
+            let (floor, origin) = (value.clone(), origin.clone());
+            Err(ExposeError::Rollback { found, floor, origin })
+        }
+    }
 }
 
 fn mount_one(
@@ -220,6 +285,12 @@ impl Exposed {
         &self.mounts
     }
 
+    /// The root's version; known where the policy has a floor for it.
+    #[must_use]
+    pub fn version(&self) -> Option<&OsVersion> {
+        self.version.as_ref()
+    }
+
     /// Links to the devices.
     #[must_use]
     pub fn links(&self) -> &[PathBuf] {
@@ -235,6 +306,36 @@ mod tests {
     fn link_names_are_encoded_as_udev_does() {
         assert_eq!(encode("image"), "image");
         assert_eq!(encode("a b/../\\"), "a\\x20b\\x2f..\\x2f\\x5c");
+    }
+
+    #[test]
+    fn every_floor_has_to_be_reached() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("etc")).unwrap();
+        let os_release = dir.path().join("etc/os-release");
+        std::fs::write(&os_release, "IMAGE_VERSION=1.10\n").unwrap();
+        let floor = |(line, value): (usize, &&str)| Stated {
+            value: (*value).to_owned(),
+            origin: Origin::File { path: "/etc/policy.toml".into(), line },
+        };
+        let held = |floors: &[&str]| {
+            let floors: Vec<_> = floors.iter().enumerate().map(floor).collect();
+            reach(&floors, dir.path())
+        };
+        for floors in [&["1.10"][..], &["1.9", "1.10"], &["1.10~rc1", "1"]] {
+            assert_eq!(held(floors).unwrap().unwrap().version(), "1.10", "{floors:?}");
+        }
+        let error = held(&["1.9", "1.11", "2"]).unwrap_err();
+        assert!(matches!(&error, ExposeError::Rollback { floor, .. } if floor == "1.11"));
+        assert_eq!(error.class(), Class::Rollback);
+        assert_eq!(error.finding().required_by, floor((1, &"1.11")).origin);
+        assert!(held(&["1.10.1"]).is_err());
+
+        std::fs::remove_file(&os_release).unwrap();
+        let error = held(&["1"]).unwrap_err();
+        assert!(matches!(error, ExposeError::Version { .. }), "{error:?}");
+        assert_eq!(error.class(), Class::Rollback);
+        assert_eq!(held(&[]).unwrap(), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::merge::{self, Boot, Transport, Trust};
-use super::values::{ArchiveAuthentication, KernelKeyring, Stated};
+use super::values::{ArchiveAuthentication, Stated};
 use super::{EffectiveError, PolicyFile, mountable};
 use crate::designator::PartitionDesignator;
 use crate::escape::escape;
@@ -121,14 +121,7 @@ impl EffectivePolicy {
     /// weaker than what was asked for.
     #[must_use]
     pub fn unsupported(&self) -> Option<(&'static str, Origin)> {
-        let (trust, transport) = (&self.trust, &self.transport);
-        let keyring = &trust.kernel_keyring;
-        if keyring.value == KernelKeyring::Require {
-            return Some(("trust.kernel-keyring = \"require\"", keyring.origin.clone()));
-        }
-        if let Some(version) = trust.minimum_versions.first() {
-            return Some(("trust.minimum-version", version.origin.clone()));
-        }
+        let transport = &self.transport;
         if !transport.mirrors.value.is_empty() {
             return Some(("transport.mirrors", transport.mirrors.origin.clone()));
         }

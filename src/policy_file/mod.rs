@@ -44,6 +44,7 @@ use crate::finding::Origin;
 use crate::image_policy::{FileSystemSet, ImagePolicy};
 use crate::limits;
 use crate::revocation::Revoked;
+use crate::version::is_plain;
 
 /// One policy file, read and found to be well formed.
 #[derive(Clone, Debug)]
@@ -310,12 +311,7 @@ fn absolute_paths(texts: Vec<String>) -> Result<Vec<PathBuf>, FileFault> {
 }
 
 fn version(text: String) -> Result<String, FileFault> {
-    let plain =
-        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '^' | '~' | '_' | '+');
-    if text.is_empty() || !text.chars().all(plain) {
-        return Err(value("trust.minimum-version", &text));
-    }
-    Ok(text)
+    if is_plain(&text) { Ok(text) } else { Err(value("trust.minimum-version", &text)) }
 }
 
 /// An absolute http or https URL of printable ASCII; the network side judges the rest of it.
