@@ -97,14 +97,13 @@ fn run(
 ) -> Result<Exposed, Error> {
     let directories: Vec<&Path> = system.policy.iter().map(PathBuf::as_path).collect();
     let files = load_directories(&directories)?;
+    // What the files say about refusals holds whatever the command line is.
+    let stated = effective(&files, &[])?;
+    after_refusal.action = stated.boot().on_refusal.value;
+    after_refusal.hold = stated.boot().hold.value;
     let text = read_cmdline(&system.cmdline)?;
-    let request = Request::from_words(&cmdline::words(&text)?);
-    // A request that can't be read does not undo what the files say about refusals.
-    let kernel_words = request.as_ref().map(Request::image_policies).unwrap_or_default();
-    let policy = effective(&files, kernel_words)?;
-    after_refusal.action = policy.boot().on_refusal.value;
-    after_refusal.hold = policy.boot().hold.value;
-    let request = request?;
+    let request = Request::from_words(&cmdline::words(&text)?)?;
+    let policy = effective(&files, request.image_policies())?;
     policy.bootable()?;
     report.image = request.url().to_string();
     honour(&policy, &request)?;

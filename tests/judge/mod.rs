@@ -245,7 +245,8 @@ pub(crate) fn on_disk(bytes: &[u8]) -> NamedTempFile {
     file
 }
 
-struct Unwatched;
+/// Nobody waits for it.
+pub(crate) struct Unwatched;
 
 impl Progress for Unwatched {
     fn begin(&mut self, _total: u64) {}

@@ -25,6 +25,7 @@ macro_rules! assert_refused {
     };
 }
 
+mod boot;
 mod filesystem;
 mod gpt;
 mod policy;

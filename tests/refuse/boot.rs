@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! Boots that end before the network: what the machine was told can't be used.
+//!
+//! The accepted twin asks a port where nobody listens, so what ends it is the source.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use veriroot::authenticate::anchors::AnchorError;
+use veriroot::boot::{AfterRefusal, Ended, System, boot};
+use veriroot::error::Error;
+use veriroot::expose::Places;
+use veriroot::finding::Class;
+use veriroot::policy_file::{FileFault, OnRefusal};
+use veriroot::request::RequestError;
+use veriroot_test_support::keys;
+
+use crate::judge::Unwatched;
+
+const CMDLINE: &str = "rd.systemd.pull=raw,machine,verify=no:image:http://127.0.0.1:1/image.raw";
+
+/// An initrd: a command line, one policy file, one trust anchor.
+struct Initrd(TempDir);
+
+impl Initrd {
+    fn new() -> Self {
+        let initrd = Self(tempfile::tempdir().unwrap());
+        for directory in ["policy.d", "verity.d", "root", "dev"] {
+            fs::create_dir(initrd.path(directory)).unwrap();
+        }
+        keys::trusted().write_certificate(&initrd.path("verity.d"), "trusted.crt");
+        initrd
+            .file("cmdline", CMDLINE)
+            .file("policy.d/ours.toml", "[boot]\non-refusal = \"halt\"\n")
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn file(self, name: &str, text: &str) -> Self {
+        fs::write(self.path(name), text).unwrap();
+        self
+    }
+
+    fn without(self, name: &str) -> Self {
+        fs::remove_file(self.path(name)).unwrap();
+        self
+    }
+
+    fn boot(&self) -> Ended {
+        let system = System {
+            cmdline: self.path("cmdline"),
+            policy: vec![self.path("policy.d")],
+            anchors: vec![self.path("verity.d")],
+            places: Places { root: self.path("root"), dev: self.path("dev") },
+        };
+        boot(&system, &mut Unwatched)
+    }
+
+    #[track_caller]
+    fn reaches_the_source(&self) -> AfterRefusal {
+        let ended = self.boot();
+        assert!(matches!(ended.result, Err(Error::Source(_))), "{:?}", ended.result);
+        ended.after_refusal
+    }
+
+    /// Why it ends; nothing is exposed.
+    #[track_caller]
+    fn refuses(&self) -> (Error, Ended) {
+        let mut ended = self.boot();
+        let error = std::mem::replace(&mut ended.result, Err(RequestError::NoPull.into()));
+        for place in ["root", "dev"] {
+            assert_eq!(fs::read_dir(self.path(place)).unwrap().count(), 0);
+        }
+        assert!(ended.report.refused.is_some_and(|it| it.exit_code() == 2), "{ended:?}");
+        (error.unwrap_err(), ended)
+    }
+}
+
+#[test]
+fn does_as_the_policy_says_about_refusals() {
+    let after = Initrd::new().reaches_the_source();
+    assert_eq!(after.action, OnRefusal::Halt);
+    let after = Initrd::new().without("policy.d/ours.toml").reaches_the_source();
+    assert_eq!((after.action, after.hold), (OnRefusal::Reboot, Duration::from_secs(60)));
+}
+
+#[test]
+fn refuses_boot_without_trust_anchors() {
+    let (error, _) = Initrd::new().without("verity.d/trusted.crt").refuses();
+    assert_refused!(error, Error::Anchors(AnchorError::NoAnchors { .. }));
+    let (error, _) = Initrd::new().file("verity.d/broken.crt", "x").refuses();
+    assert_refused!(error, Error::Anchors(AnchorError::Unusable { .. }));
+}
+
+#[test]
+fn refuses_boot_with_a_policy_file_that_cannot_be_used() {
+    for text in ["", "# nothing\n", "image-polcy = \"root=signed\"\n", "image-policy = \"root=\"\n"]
+    {
+        let (error, ended) = Initrd::new().file("policy.d/zzz.toml", text).refuses();
+        assert_refused!(error, Error::PolicyFile(it) if it.path.ends_with("zzz.toml"));
+        // Not even the other file's words count then.
+        assert_eq!(ended.after_refusal.action, OnRefusal::Reboot);
+    }
+    let initrd = Initrd::new();
+    fs::create_dir(initrd.path("policy.d/zzz.toml")).unwrap();
+    assert_refused!(initrd.refuses().0, Error::PolicyFile(it)
+        if matches!(it.fault, FileFault::Read(_)));
+}
+
+/// Whoever writes the command line does not choose what a refusal ends in.
+#[test]
+fn refuses_words_it_cannot_use_and_still_does_as_the_files_say() {
+    for words in [
+        "",
+        "quiet",
+        "rd.systemd.pull=",
+        "rd.systemd.pull=raw,machine,verfy=no:image:http://127.0.0.1:1/image.raw",
+        &format!("{CMDLINE} {CMDLINE}x"),
+        &format!("{CMDLINE} root=/dev/sda1"),
+        &format!("{CMDLINE} roothash=00"),
+        &format!("{CMDLINE} systemd.verity=0"),
+        &format!("{CMDLINE} systemd.image_policy="),
+        &format!("{CMDLINE} systemd.image_policy=root=signd"),
+        &format!("{CMDLINE} systemd.image_policy=root=absent"),
+        &format!("{CMDLINE} \u{e9}"),
+        &format!("{CMDLINE} \"open"),
+    ] {
+        let (_, ended) = Initrd::new().file("cmdline", words).refuses();
+        assert_eq!(ended.after_refusal.action, OnRefusal::Halt, "{words}");
+    }
+    let ended = Initrd::new().without("cmdline").refuses().1;
+    assert_eq!(ended.after_refusal.action, OnRefusal::Halt);
+    Initrd::new()
+        .file("cmdline", &format!("quiet {CMDLINE} systemd.image_policy=root=signed"))
+        .reaches_the_source();
+}
+
+#[test]
+fn refuses_plain_http_where_the_policy_does() {
+    let stating = |value| format!("[transport]\nplain-http = {value}\n");
+    Initrd::new().file("policy.d/http.toml", &stating(true)).reaches_the_source();
+    let (error, ended) = Initrd::new().file("policy.d/http.toml", &stating(false)).refuses();
+    assert_eq!(ended.report.refused, Some(Class::Config));
+    assert_refused!(error, Error::Request(RequestError::PlainHttp { origin })
+        if origin.to_string().ends_with("http.toml:2"));
+}
+
+#[test]
+fn refuses_demands_that_would_go_unheeded() {
+    let stating = |line| format!("[transport]\n{line}\n");
+    for line in ["mirrors = [\"http://h/i\"]", "proxy = \"http://p:1\""] {
+        let (error, _) = Initrd::new().file("policy.d/zzz.toml", &stating(line)).refuses();
+        assert_refused!(error, Error::Request(RequestError::PolicyKey { .. }));
+    }
+    let stated = stating("proxy = \"\"");
+    Initrd::new().file("policy.d/zzz.toml", &stated).reaches_the_source();
+}
