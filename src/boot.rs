@@ -10,7 +10,6 @@
 use std::path::{Path, PathBuf};
 
 use crate::authenticate::Trust;
-use crate::authenticate::anchors::TrustAnchors;
 use crate::cmdline;
 use crate::designator::Architecture;
 use crate::error::Error;
@@ -20,9 +19,7 @@ use crate::finding::Origin;
 use crate::limits;
 use crate::loader::{self, Demands};
 use crate::policy::Expectation;
-use crate::policy_file::{
-    CommandLine, EffectivePolicy, OnRefusal, PolicyFile, Statements, load_directories,
-};
+use crate::policy_file::{EffectivePolicy, OnRefusal, PolicyFile, Statements, load_directories};
 use crate::report::Report;
 use crate::request::{Request, RequestError, RootDevice};
 use crate::source::{Source, Transport};
@@ -107,15 +104,11 @@ fn run(
     policy.bootable()?;
     report.image = request.url().to_string();
     honour(&policy, &request)?;
-    let anchors = TrustAnchors::of_policy(policy.trust(), &system.anchors)?;
+    let anchors = loader::trust_anchors(&policy, request.pins(), &system.anchors)?;
     let demands = Demands {
         architecture: native()?,
         policy: &policy,
-        trust: Trust {
-            anchors: Some(&anchors),
-            pins: request.pins(),
-            pins_suffice: policy.trust().command_line.value == CommandLine::Authenticated,
-        },
+        trust: Trust::of_policy(policy.trust(), anchors.as_ref(), request.pins()),
         expectation: expectation(&request),
     };
     let source = Source::open_url(request.url(), &transport(&policy))?;

@@ -5,6 +5,9 @@
 //! **In:** a source, and what is demanded of it. **Out:** a [`Report`], and for a boot the exposed
 //! root. **Refuses:** what any stage refuses; the first refusal is the verdict.
 
+use std::path::PathBuf;
+
+use crate::authenticate::anchors::{AnchorError, TrustAnchors};
 use crate::authenticate::{Trust, authenticate};
 use crate::designator::{Architecture, PartitionDesignator};
 use crate::dissect::{Scope, dissect};
@@ -14,8 +17,9 @@ use crate::fetch::{LetGo, Progress, Sealing, Store, fetch};
 use crate::identify::{Identified, identify};
 use crate::image_policy::{Use, UseSet};
 use crate::policy::{Expectation, admit};
-use crate::policy_file::EffectivePolicy;
+use crate::policy_file::{CommandLine, EffectivePolicy};
 use crate::report::Report;
+use crate::request::Pin;
 use crate::source::Source;
 use crate::verity::map;
 
@@ -36,19 +40,57 @@ impl Demands<'_> {
     /// What has to be read before the layout can be judged: hash trees and signatures where the
     /// policy could want them, claims where it could do without.
     fn scope(&self) -> Scope {
-        let rules = || PartitionDesignator::ALL.map(|it| (it, self.policy.rule(it).0.uses));
-        let of = |uses: UseSet| {
-            let wanted =
-                rules().into_iter().filter(move |(_, its)| !its.intersection(uses).is_empty());
-            wanted.map(|(designator, _)| designator).filter(|it| it.data().is_none()).collect()
-        };
-        let protected = UseSet::from_iter([Use::Verity, Use::Signed]);
+        let claims = UseSet::present().difference(protected()).difference(UseSet::ignore());
         Scope {
             architecture: self.architecture,
-            verity: of(protected),
-            claims: of(UseSet::present().difference(protected).difference(UseSet::ignore())),
+            verity: wanted(self.policy, protected()),
+            claims: wanted(self.policy, claims),
             filter: self.expectation.image_filter.clone(),
         }
+    }
+}
+
+/// The uses that need somebody who vouches.
+fn protected() -> UseSet {
+    UseSet::from_iter([Use::Verity, Use::Signed])
+}
+
+/// The data partitions of which the policy could want one of these uses.
+fn wanted<C: FromIterator<PartitionDesignator>>(policy: &EffectivePolicy, uses: UseSet) -> C {
+    let wants = |it: &PartitionDesignator| !policy.rule(*it).0.uses.intersection(uses).is_empty();
+    PartitionDesignator::ALL.into_iter().filter(|it| it.data().is_none()).filter(wants).collect()
+}
+
+/// The trust anchors to go on with; none where the policy wants nothing protected.
+///
+/// Having no anchor at all is no error where pins can stand for every signature: the command line
+/// is authenticated, and whatever the policy could want protected is pinned and may do with a hash
+/// tree alone. It still is one where the policy names certificates or signers, and so is every
+/// anchor that can't be used. A signature that then turns up is refused: nobody can check it.
+///
+/// # Errors
+/// See [`AnchorError`].
+pub fn trust_anchors(
+    policy: &EffectivePolicy,
+    pins: &[Pin],
+    built_in: &[PathBuf],
+) -> Result<Option<TrustAnchors>, AnchorError> {
+    let wanted: Vec<_> = wanted(policy, protected());
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let trust = policy.trust();
+    let pinned = |designator: &PartitionDesignator| {
+        policy.rule(*designator).0.uses.contains(Use::Verity)
+            && pins.iter().any(|it| it.designator == *designator)
+    };
+    let replaceable = trust.command_line.value == CommandLine::Authenticated
+        && trust.certificates.is_none()
+        && trust.signers.is_empty()
+        && wanted.iter().all(pinned);
+    match TrustAnchors::of_policy(trust, built_in) {
+        Err(AnchorError::NoAnchors { .. }) if replaceable => Ok(None),
+        loaded => loaded.map(Some),
     }
 }
 

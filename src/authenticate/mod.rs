@@ -8,11 +8,13 @@
 //! signed, or that a trusted pin names.
 //! **Refuses:** every other root hash. A signature that is there has to be good, also where the
 //! policy would be content without one; a pin that is given has to fit, and adds to what a
-//! signature has to prove. There is no second try without either.
+//! signature has to prove; a revoked root hash is refused whoever vouches for it. There is no second
+//! try without any of this.
 
 // Each uses only those above it.
 pub mod anchors;
 pub mod cms;
+mod error;
 
 #[cfg(test)]
 mod testing;
@@ -22,17 +24,20 @@ use std::fmt;
 use data_encoding::HEXLOWER;
 
 use crate::designator::PartitionDesignator;
-use crate::digest::HashAlgorithm;
+use crate::digest::RootHashClaim;
 use crate::dissect::group::HashTree;
 use crate::dissect::verity_sig::VeritySignature;
 use crate::dissect::verity_superblock::VeritySuperblock;
-use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
+use crate::finding::Origin;
 use crate::policy::{Admitted, AdmittedPartition, Protection};
+use crate::policy_file::{self, CommandLine, Stated};
 use crate::request::Pin;
+use crate::revocation::Revoked;
 use crate::source::Source;
 use crate::units::ByteRange;
 use anchors::TrustAnchors;
 use cms::{CmsError, SignedData};
+pub use error::AuthenticateError;
 
 /// A root hash that somebody we trust vouches for. Made by [`authenticate`] alone.
 ///
@@ -177,96 +182,21 @@ pub struct Trust<'a> {
     /// Whether a policy file says that the command line is authenticated, so that a pin can stand
     /// where no signature is.
     pub pins_suffice: bool,
+    /// What is not trusted any more, and who says so. Holds for pinned root hashes as for signed
+    /// ones, with trust anchors and without.
+    pub revoked: &'a [Stated<Revoked>],
 }
 
-/// Why nobody vouches for an image.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "the message beside each field says what it is")]
-pub enum AuthenticateError {
-    #[error("the root hash is {found} bytes long, {algorithm} digests are not")]
-    Algorithm { designator: PartitionDesignator, algorithm: HashAlgorithm, found: usize },
-    #[error("{error}")]
-    Cms { designator: PartitionDesignator, error: CmsError, origin: Origin },
-    #[error("a signature, and no trust anchor to check it with")]
-    NoAnchors { designator: PartitionDesignator, origin: Origin },
-    #[error("no signature, and no trusted pin names the root hash")]
-    NoEvidence { designator: PartitionDesignator, origin: Origin },
-    #[error("the root hash is {found}")]
-    PinDiffers { designator: PartitionDesignator, word: String, found: String },
-    #[error("{word} is given, and no partition is used as {designator}")]
-    PinUnused { designator: PartitionDesignator, word: String },
-}
-
-impl Refusal for AuthenticateError {
-    fn class(&self) -> Class {
-        match self {
-            Self::Algorithm { .. } => Class::Verity,
-            Self::Cms { error, .. } => error.class(),
-            Self::NoAnchors { .. } => Class::Config,
-            Self::NoEvidence { .. } => Class::Sig,
-            Self::PinDiffers { .. } | Self::PinUnused { .. } => Class::Pair,
-        }
-    }
-
-    fn finding(&self) -> Finding {
-        const DPS: Origin = Origin::Rule("Discoverable Partitions Specification, \"Verity\"");
-        let (id, designator, expected, required_by, advice) = match self {
-            Self::Algorithm { designator, .. } => (
-                "authenticate-algorithm",
-                designator,
-                "a root hash of the superblock's algorithm".to_owned(),
-                DPS,
-                "build the image anew: superblock and signature disagree",
-            ),
-            Self::NoAnchors { designator, origin } => (
-                "authenticate-anchors",
-                designator,
-                "a trust anchor".to_owned(),
-                origin.clone(),
-                "put the signer's certificate into /etc/verity.d, or name it: --certificate=",
-            ),
-            Self::Cms { designator, origin, .. } => (
-                "authenticate-signature",
-                designator,
-                "a signature over the root hash by a trusted key".to_owned(),
-                origin.clone(),
-                "sign the image with a key whose certificate is among the trust anchors, or add \
-                 the signer's certificate to /etc/verity.d in the initrd",
-            ),
-            Self::NoEvidence { designator, origin } => (
-                "authenticate-evidence",
-                designator,
-                "a signature by a trusted key, or a pin on an authenticated command line"
-                    .to_owned(),
-                origin.clone(),
-                "sign the image: a hash that only the image names proves nothing",
-            ),
-            Self::PinDiffers { designator, word, .. } => (
-                "authenticate-pin",
-                designator,
-                format!("the root hash that {word} names"),
-                Origin::KernelWord(word.clone()),
-                "serve the image that was pinned, or pin the one that is served",
-            ),
-            Self::PinUnused { designator, word } => (
-                "authenticate-pin",
-                designator,
-                "a partition that the pin can be applied to".to_owned(),
-                Origin::KernelWord(word.clone()),
-                "take the pin off the command line: one that can't be applied protects nothing",
-            ),
-        };
-        Finding {
-            id,
-            stage: Stage::Authenticate,
-            outcome: Outcome::Failed,
-            subject: designator.name().to_owned(),
-            expected,
-            found: self.to_string(),
-            required_by,
-            advice: advice.to_owned(),
-        }
+impl<'a> Trust<'a> {
+    /// What a policy says of trust, with the anchors that were found for it.
+    #[must_use]
+    pub fn of_policy(
+        policy: &'a policy_file::Trust,
+        anchors: Option<&'a TrustAnchors>,
+        pins: &'a [Pin],
+    ) -> Self {
+        let pins_suffice = policy.command_line.value == CommandLine::Authenticated;
+        Self { anchors, pins, pins_suffice, revoked: &policy.revoked }
     }
 }
 
@@ -282,8 +212,8 @@ pub fn authenticate(
     for pin in trust.pins {
         let verity = |it: &&AdmittedPartition| matches!(it.protection, Protection::Verity { .. });
         if !admitted.iter().filter(verity).any(|it| it.designator == pin.designator) {
-            let (designator, word) = (pin.designator, pin.word.clone());
-            return Err(AuthenticateError::PinUnused { designator, word });
+            let (designator, pin) = (pin.designator, pin.clone());
+            return Err(AuthenticateError::PinUnused { designator, pin });
         }
     }
     let partitions =
@@ -338,10 +268,24 @@ fn vouch(
     if let Some(pin) = pin
         && pin.root_hash != *claim
     {
-        let (word, found) = (pin.word.clone(), claim.to_string());
-        return Err(AuthenticateError::PinDiffers { designator, word, found });
+        let (pin, found) = (pin.clone(), claim.to_string());
+        return Err(AuthenticateError::PinDiffers { designator, pin, found });
+    }
+    if let Some((entry, origin)) = revoked(claim, trust) {
+        return Err(AuthenticateError::Revoked { designator, entry, origin });
     }
     Ok((RootHash(claim.as_bytes().to_vec()), evidence))
+}
+
+/// The entry that revokes a root hash, and who states it.
+fn revoked(claim: &RootHashClaim, trust: &Trust<'_>) -> Option<(Revoked, Origin)> {
+    let hash = Revoked::RootHash(claim.to_string());
+    let stated = trust.revoked.iter().find(|it| it.value == hash).map(|it| it.origin.clone());
+    let origin = stated.or_else(|| {
+        let revocations = trust.anchors?.revocations();
+        revocations.of_root_hash(claim).map(|_| Origin::Rule("the trust anchors' revocations"))
+    })?;
+    Some((hash, origin))
 }
 
 fn verify(

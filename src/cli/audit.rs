@@ -10,19 +10,18 @@ use std::process::ExitCode;
 
 use clap::Args;
 use veriroot::authenticate::Trust;
-use veriroot::authenticate::anchors::TrustAnchors;
-use veriroot::designator::{Architecture, PartitionDesignator};
+use veriroot::designator::Architecture;
 use veriroot::error::Error;
 use veriroot::escape::escape;
 use veriroot::image_filter::ImageFilter;
-use veriroot::image_policy::Use;
-use veriroot::loader::{Demands, audit};
+use veriroot::loader::{Demands, audit, trust_anchors};
 use veriroot::policy::Expectation;
 use veriroot::policy_file::{EffectivePolicy, PolicyFile, Statements};
 use veriroot::report::Report;
 use veriroot::request::RequestError;
 use veriroot::source::Source;
 
+use super::pins::PinArguments;
 use super::progress::Bar;
 use super::{Json, console, exit_code, json};
 
@@ -47,6 +46,8 @@ pub(super) struct AuditArguments {
     /// Policy file to demand; repeatable, all hold.
     #[arg(long, value_name = "FILE")]
     policy_file: Vec<PathBuf>,
+    #[command(flatten)]
+    pins: PinArguments,
     /// Machine the image is for, such as arm64.
     #[arg(long, value_name = "NAME", value_parser = architecture)]
     architecture: Option<Architecture>,
@@ -99,16 +100,15 @@ fn judge(arguments: &AuditArguments, report: &mut Report) -> Result<(), Error> {
     if let Some((key, origin)) = policy.unsupported() {
         return Err(RequestError::PolicyKey { key, origin }.into());
     }
-    let anchors = wants_signatures(&policy)
-        .then(|| TrustAnchors::of_policy(policy.trust(), &VERITY_D.map(PathBuf::from)))
-        .transpose()?;
+    let pins = arguments.pins.all();
+    let anchors = trust_anchors(&policy, &pins, &VERITY_D.map(PathBuf::from))?;
     let demands = Demands {
         architecture: arguments
             .architecture
             .or_else(Architecture::native)
             .ok_or(RequestError::Architecture)?,
         policy: &policy,
-        trust: Trust { anchors: anchors.as_ref(), pins: &[], pins_suffice: false },
+        trust: Trust::of_policy(policy.trust(), anchors.as_ref(), &pins),
         expectation: Expectation {
             image_filter: arguments.image_filter.clone().unwrap_or_default(),
             ..Expectation::default()
@@ -117,11 +117,4 @@ fn judge(arguments: &AuditArguments, report: &mut Report) -> Result<(), Error> {
     let source = Source::open_file(&arguments.image)?;
     let mut bar = if arguments.quiet { Bar::silent() } else { Bar::new("checking") };
     audit(source, &demands, report, &mut bar)
-}
-
-fn wants_signatures(policy: &EffectivePolicy) -> bool {
-    [PartitionDesignator::Root, PartitionDesignator::Usr].into_iter().any(|designator| {
-        let (rule, _) = policy.rule(designator);
-        rule.uses.contains(Use::Verity) || rule.uses.contains(Use::Signed)
-    })
 }

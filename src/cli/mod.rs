@@ -10,6 +10,7 @@ mod boot;
 mod console;
 mod dissect;
 mod json;
+mod pins;
 mod policy;
 mod progress;
 

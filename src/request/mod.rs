@@ -16,6 +16,7 @@ use crate::cmdline::Word;
 use crate::designator::PartitionDesignator;
 use crate::digest::RootHashClaim;
 use crate::escape::escape;
+use crate::finding::Origin;
 use crate::image_filter::ImageFilter;
 use crate::url::SourceUrl;
 pub use error::RequestError;
@@ -40,6 +41,8 @@ pub struct Pin {
     pub root_hash: RootHashClaim,
     /// The word, for reports.
     pub word: String,
+    /// Who gave it.
+    pub origin: Origin,
 }
 
 /// What this boot was asked to load. Made by [`Request::from_words`] alone.
@@ -217,7 +220,8 @@ fn pins(words: &[Word]) -> Result<Vec<Pin>, RequestError> {
             .as_deref()
             .and_then(RootHashClaim::from_hex)
             .ok_or_else(|| RequestError::Pin { word: word.shown() })?;
-        pins.push(Pin { designator, root_hash, word: word.shown() });
+        let word = word.shown();
+        pins.push(Pin { designator, root_hash, origin: Origin::KernelWord(word.clone()), word });
     }
     Ok(pins)
 }

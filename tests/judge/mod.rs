@@ -17,7 +17,7 @@ use veriroot::designator::{Architecture, PartitionDesignator};
 use veriroot::digest::RootHashClaim;
 use veriroot::error::Error;
 use veriroot::fetch::Progress;
-use veriroot::finding::{Outcome, Refusal};
+use veriroot::finding::{Origin, Outcome, Refusal};
 use veriroot::loader::{Demands, audit};
 use veriroot::policy::Expectation;
 use veriroot::policy_file::{EffectivePolicy, PolicyFile, Statements};
@@ -65,7 +65,8 @@ impl Machine {
     pub(crate) fn pinning(designator: PartitionDesignator, root_hash: &[u8]) -> Self {
         let root_hash = RootHashClaim::from_bytes(root_hash).unwrap();
         let word = format!("{designator}hash={root_hash}");
-        Self { pins: vec![Pin { designator, root_hash, word }], ..Self::default() }
+        let origin = Origin::KernelWord(word.clone());
+        Self { pins: vec![Pin { designator, root_hash, word, origin }], ..Self::default() }
     }
 
     /// Its policy, anchors and all; the verdict on what stands at `path`.
@@ -93,6 +94,7 @@ impl Machine {
                 anchors: anchors.as_ref(),
                 pins: &self.pins,
                 pins_suffice: self.pins_suffice,
+                revoked: &policy.trust().revoked,
             },
             expectation: Expectation {
                 root_slot: self.root_slot.map(|it| (it, format!("root=…-part{it}"))),

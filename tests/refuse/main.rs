@@ -28,6 +28,7 @@ macro_rules! assert_refused {
 mod boot;
 mod filesystem;
 mod gpt;
+mod pins;
 mod policy;
 mod selection;
 mod signature;

@@ -104,6 +104,11 @@ impl TrustAnchor {
         &self.path
     }
 
+    /// All files it came from.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        [&self.path].into_iter().chain(&self.other_paths).map(PathBuf::as_path)
+    }
+
     /// Subject, escaped.
     #[must_use]
     pub fn subject(&self) -> &str {

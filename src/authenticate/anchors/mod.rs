@@ -27,25 +27,25 @@
 
 mod certificate;
 mod name;
+mod survey;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::{fmt, fs, io};
+use std::{fmt, io};
 
 use thiserror::Error;
 
 pub use certificate::{AnchorFault, TrustAnchor};
 pub(super) use name::SignerName;
+use survey::Missing;
+pub use survey::{Masked, Survey};
 
 use crate::escape::escape;
 use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
+use crate::limits;
 use crate::policy_file::Trust;
 use crate::revocation::Revocations;
-use crate::{limits, wire};
 
 /// The certificates whose keys may sign: one or more, no two the same.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl TrustAnchors {
     /// # Errors
     /// See [`AnchorError`].
     pub fn load(sources: &[PathBuf]) -> Result<Self, AnchorError> {
-        Self::collect(sources, Missing::Refuse)
+        Survey::of_sources(sources, Missing::Refuse).into_anchors()
     }
 
     /// Loads the directories of a search path, of which any may be missing; in order of precedence.
@@ -78,7 +78,7 @@ impl TrustAnchors {
     /// # Errors
     /// See [`AnchorError`]; [`AnchorError::NoAnchors`] if none of them gives an anchor.
     pub fn load_search_path(directories: &[PathBuf]) -> Result<Self, AnchorError> {
-        Self::collect(directories, Missing::PassOver)
+        Survey::of_sources(directories, Missing::PassOver).into_anchors()
     }
 
     /// The anchors that a policy names, or of the built-in directories; with the scopes and
@@ -87,17 +87,7 @@ impl TrustAnchors {
     /// # Errors
     /// See [`AnchorError`].
     pub fn of_policy(trust: &Trust, built_in: &[PathBuf]) -> Result<Self, AnchorError> {
-        let mut anchors = match &trust.certificates {
-            Some(certificates) => Self::load(&certificates.value)?,
-            None => Self::load_search_path(built_in)?,
-        };
-        for signer in &trust.signers {
-            let name = AnchorName::Path(signer.value.certificate.clone());
-            let scopes: Vec<&str> = signer.value.designators.iter().map(|it| it.name()).collect();
-            anchors.allow_only(&name, &scopes)?;
-        }
-        anchors.revoke(trust.revoked.iter().map(|it| it.value.clone()).collect());
-        Ok(anchors)
+        Survey::of_policy(trust, built_in).into_anchors()
     }
 
     /// Restricts one anchor to scopes: names of designators, as [`super::cms::SignedData::verify`]
@@ -149,96 +139,6 @@ impl TrustAnchors {
     pub(super) fn named(&self, name: &SignerName) -> impl Iterator<Item = &TrustAnchor> {
         self.iter().filter(move |it| it.is_named(name))
     }
-
-    fn collect(sources: &[PathBuf], missing: Missing) -> Result<Self, AnchorError> {
-        let mut anchors: Vec<TrustAnchor> = Vec::new();
-        let mut names = BTreeSet::new();
-        for source in sources {
-            for file in files(source, missing, &mut names)? {
-                let anchor = load_file(&file)?;
-                match anchors.iter_mut().find(|it| it.fingerprint() == anchor.fingerprint()) {
-                    Some(same) => same.add_path(file),
-                    None => anchors.push(anchor),
-                }
-            }
-        }
-        if anchors.is_empty() {
-            return Err(AnchorError::NoAnchors { sources: sources.to_vec() });
-        }
-        Ok(Self { anchors, revocations: Revocations::default() })
-    }
-}
-
-/// What a source that does not exist means.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Missing {
-    PassOver,
-    Refuse,
-}
-
-/// The files of one source that should hold a certificate each. `names` are those of the
-/// directories before it, which mask.
-fn files(
-    source: &Path,
-    missing: Missing,
-    names: &mut BTreeSet<OsString>,
-) -> Result<Vec<PathBuf>, AnchorError> {
-    let failed = |error| AnchorError::Source { path: source.to_owned(), source: error };
-    match fs::metadata(source) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && missing == Missing::PassOver => {
-            return Ok(Vec::new());
-        }
-        Err(error) => return Err(failed(error)),
-        Ok(metadata) if !metadata.is_dir() => return Ok(vec![source.to_owned()]),
-        Ok(_) => {}
-    }
-    let mut found = BTreeSet::new();
-    for entry in fs::read_dir(source).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        if is_anchor_name(&name) {
-            found.insert(name);
-        }
-        if found.len() > limits::CERTIFICATES {
-            return Err(AnchorError::TooMany { path: source.to_owned() });
-        }
-    }
-    let mut paths = Vec::new();
-    for name in found {
-        let path = source.join(&name);
-        if names.insert(name) && !masks(&path).map_err(failed)? {
-            paths.push(path);
-        }
-    }
-    Ok(paths)
-}
-
-fn is_anchor_name(name: &OsStr) -> bool {
-    let name = name.as_bytes();
-    name.ends_with(b".crt") && !name.starts_with(b".")
-}
-
-/// Whether `path` is an empty file or a link to `/dev/null`.
-fn masks(path: &Path) -> io::Result<bool> {
-    let metadata = fs::symlink_metadata(path)?;
-    if metadata.is_symlink() {
-        return Ok(fs::read_link(path)? == Path::new("/dev/null"));
-    }
-    Ok(metadata.is_file() && metadata.len() == 0)
-}
-
-fn load_file(path: &Path) -> Result<TrustAnchor, AnchorError> {
-    let unusable = |fault| AnchorError::Unusable { path: path.to_owned(), fault };
-    let refused = |error: io::Error| {
-        if error.kind() == io::ErrorKind::FileTooLarge {
-            unusable(AnchorFault::TooLarge)
-        } else if error.kind() == io::ErrorKind::InvalidInput {
-            unusable(AnchorFault::NotAFile)
-        } else {
-            AnchorError::Source { path: path.to_owned(), source: error }
-        }
-    };
-    let bytes = wire::read_file_bounded(path, limits::CERTIFICATE_FILE).map_err(refused)?;
-    TrustAnchor::parse(path, &bytes).map_err(unusable)
 }
 
 /// Why there are no trust anchors to go on with.

@@ -5,6 +5,9 @@
 //! **In:** files made to be wrong in one way. **Out:** an anchor, or the exact fault. **Refuses:**
 //! nothing.
 
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
