@@ -10,6 +10,7 @@ mod boot;
 mod console;
 mod dissect;
 mod json;
+mod keys;
 mod pins;
 mod policy;
 mod progress;
@@ -40,6 +41,8 @@ enum Command {
     Boot(boot::BootArguments),
     /// Shows what an image says about itself, and whether a policy admits it.
     Dissect(dissect::DissectArguments),
+    /// Shows the trust anchors of a boot, and what is wrong with them.
+    Keys(keys::KeysArguments),
     /// Shows, lints and compares image policies.
     Policy(policy::PolicyArguments),
 }
@@ -70,6 +73,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Boot(arguments) => boot::run(&arguments),
         Command::Dissect(arguments) => dissect::run(&arguments),
+        Command::Keys(arguments) => keys::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
     }
 }
