@@ -73,8 +73,6 @@ impl Machine {
     pub(crate) fn judge(&self, path: &Path) -> (Result<(), Error>, Report) {
         let anchors: Vec<&Signer> = self.anchors.iter().map(|it| &**it).collect();
         let directory = keys::anchors(&anchors);
-        let anchors = (!anchors.is_empty())
-            .then(|| TrustAnchors::load(&[directory.path().to_owned()]).unwrap());
         let files: Vec<PolicyFile> = self
             .file
             .iter()
@@ -87,6 +85,9 @@ impl Machine {
             ..Statements::default()
         });
         let policy = policy.unwrap();
+        let search_path = [directory.path().to_owned()];
+        let anchors = (!anchors.is_empty())
+            .then(|| TrustAnchors::of_policy(policy.trust(), &search_path).unwrap());
         let demands = Demands {
             architecture: self.architecture,
             policy: &policy,

@@ -32,4 +32,5 @@ mod pins;
 mod policy;
 mod selection;
 mod signature;
+mod trust;
 mod verity;
