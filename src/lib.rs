@@ -37,6 +37,7 @@ pub mod wire;
 pub mod sys;
 
 // Floor 1: vocabulary, pure.
+pub mod coverage;
 pub mod digest;
 pub mod finding;
 pub mod url;

@@ -48,6 +48,9 @@ pub const IMAGE: u64 = 64 << 30;
 /// GPT entries. UEFI reserves 128; repart writes 128. More would only be attack surface.
 pub const GPT_ENTRIES: u32 = 128;
 
+/// Memory that stays free while a stream is taken in, bytes: room for the rest of the machine.
+pub const SPOOL_RESERVE: u64 = 256 << 20;
+
 /// Verity superblock data and hash block size, bytes: dm-verity takes at most a page.
 pub const VERITY_BLOCK: u32 = 4096;
 

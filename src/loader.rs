@@ -134,14 +134,15 @@ fn judge<S: Store>(
     report: &mut Report,
     progress: &mut dyn Progress,
 ) -> Result<Identified<S::Kept>, Error> {
-    report.mode = source.mode().name();
+    report.demanded(demands.policy);
+    report.opened(&source);
     let dissected = dissect(source, &demands.scope())?;
     report.dissected(&dissected);
     let admitted = admit(dissected, demands.policy, &demands.expectation)?;
     report.admitted(&admitted);
     let authenticated = authenticate(admitted, &demands.trust)?;
     report.authenticated(&authenticated);
-    let fetched = fetch(authenticated, store, progress)?;
+    let fetched = fetch(authenticated, store, &mut report.watching(progress))?;
     report.fetched(&fetched);
     let identified = identify(fetched)?;
     report.identified(&identified);

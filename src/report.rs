@@ -3,16 +3,24 @@
 //! What became of an image, and why: the one record that every rendering is made from.
 //!
 //! **In:** the stages' results, as they come. **Out:** a [`Report`]: verdict, findings, facts of
-//! each partition used. **Refuses:** nothing; `accepted` is written by the end of the path alone.
+//! each partition used, what vouches for each byte, who demanded what. **Refuses:** nothing;
+//! `accepted` is written by the end of the path alone.
 
 use crate::authenticate::{Authenticated, Warrant};
+use crate::coverage::{Cover, Coverage};
+use crate::designator::PartitionDesignator;
 use crate::dissect::Dissected;
+use crate::dissect::select::Role;
+use crate::escape::escape;
 use crate::expose::{Exposed, at_least};
-use crate::fetch::{Content, Fetched};
+use crate::fetch::{Content, Fetched, Progress};
 use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
 use crate::identify::Identified;
-use crate::policy::{Admitted, Protection};
-use crate::policy_file::{KernelKeyring, Stated, Trust};
+use crate::image_policy::UseSet;
+use crate::policy::{Admitted, AdmittedPartition, Protection, filesystems};
+use crate::policy_file::{EffectivePolicy, KernelKeyring, Stated, Trust};
+use crate::source::Source;
+use crate::units::ByteRange;
 
 /// Facts of one partition that was to be used.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +39,34 @@ pub struct PartitionReport {
     pub filesystem: Option<&'static str>,
 }
 
+/// A partition of the image, used or not, as its table has it.
+#[derive(Clone, Debug)]
+pub struct LayoutEntry {
+    /// Its slot, counted from 1; 0 for a file system without a table.
+    pub number: u32,
+    /// The designator its type stands for.
+    pub designator: Option<&'static str>,
+    /// Its label, escaped.
+    pub label: String,
+    /// Its bytes.
+    pub range: ByteRange,
+    /// Why it takes no part; `None` where it may.
+    pub left_out: Option<&'static str>,
+}
+
+/// What is demanded of one designator that may be used.
+#[derive(Clone, Debug)]
+pub struct Demanded {
+    /// Which one.
+    pub designator: &'static str,
+    /// As what it may be used, in the words of the image policy.
+    pub uses: String,
+    /// With which file systems.
+    pub filesystems: String,
+    /// Who demands it.
+    pub required_by: Vec<Origin>,
+}
+
 /// The record of one image.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -44,12 +80,28 @@ pub struct Report {
     pub partitions: Vec<PartitionReport>,
     /// The refusal's class, with its exit code; `None` until there is one.
     pub refused: Option<Class>,
+    /// What vouches for each byte of the image, as far as was found out.
+    pub coverage: Coverage,
+    /// Every partition of the table.
+    pub layout: Vec<LayoutEntry>,
+    /// The image policy, in its short form; empty until it is known.
+    pub image_policy: String,
+    /// What the policy demands of everything it lets be used.
+    pub demanded: Vec<Demanded>,
+    /// Whether the whole path was gone.
+    arrived: bool,
 }
 
 /// The specification that a layout has to follow.
 const DPS: Origin = Origin::Rule("Discoverable Partitions Specification");
 
 impl Report {
+    /// Of an image called `name`, of which nothing is known.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        Self { image: escape(name), ..Self::default() }
+    }
+
     /// Notes that a stage's demands are met.
     fn passed(
         &mut self,
@@ -70,14 +122,67 @@ impl Report {
         });
     }
 
+    /// Whether every demand was met: the path was gone to its end, and nothing refused.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        self.arrived && self.refused.is_none()
+    }
+
     /// Notes a refusal: the verdict.
     pub fn refuse(&mut self, refusal: &dyn Refusal) {
         self.findings.push(refusal.finding());
         self.refused = Some(refusal.class());
     }
 
+    /// The bytes that are wrong, where the refusal blames single ones.
+    #[must_use]
+    pub fn place(&self) -> Option<ByteRange> {
+        let mut regions = self.coverage.regions().iter();
+        regions.find(|it| it.cover == Cover::Contradicted).map(|it| it.range)
+    }
+
+    /// Notes what is demanded, before anything is looked at.
+    pub(crate) fn demanded(&mut self, policy: &EffectivePolicy) {
+        self.image_policy = policy.image_policy().short();
+        for designator in PartitionDesignator::ALL {
+            let (rule, required_by) = policy.rule(designator);
+            // Hash trees and signatures go with their data and demand nothing of their own.
+            if rule.uses == UseSet::ignore() || designator.data().is_some() {
+                continue;
+            }
+            self.demanded.push(Demanded {
+                designator: designator.name(),
+                uses: rule.uses.to_string(),
+                filesystems: filesystems(designator, &rule).to_string(),
+                required_by,
+            });
+        }
+    }
+
+    /// Notes where the bytes come from; nothing vouches for them yet.
+    pub(crate) fn opened(&mut self, source: &Source) {
+        self.mode = source.mode().name();
+        self.coverage = Coverage::new(source.len());
+    }
+
     /// Notes a sound table.
     pub(crate) fn dissected(&mut self, dissected: &Dissected) {
+        self.coverage.replace(Cover::Unproven, Cover::Unreferenced);
+        for place in dissected.table().iter().flat_map(|it| it.places) {
+            self.coverage.set(place, Cover::Structural);
+        }
+        for partition in dissected.partitions() {
+            let (number, range) = (partition.entry.number, partition.entry.range);
+            self.coverage.set(range, Cover::Unproven);
+            self.coverage.assign(range, number);
+            self.layout.push(LayoutEntry {
+                number,
+                designator: partition.designator().map(PartitionDesignator::name),
+                label: escape(&partition.entry.label),
+                range,
+                left_out: left_out(partition.role),
+            });
+        }
         let found = match dissected.table() {
             Some(table) => {
                 format!(
@@ -98,7 +203,11 @@ impl Report {
 
     /// Notes what the policy admits.
     pub(crate) fn admitted(&mut self, admitted: &Admitted) {
+        for partition in admitted.dissected().partitions() {
+            self.coverage.set(partition.entry.range, Cover::Unused);
+        }
         for partition in admitted.partitions() {
+            self.in_use(partition, admitted.dissected());
             let name = partition.designator.name();
             let found = match &partition.protection {
                 Protection::Verity { signature: Some(_), .. } => "hash tree and signature",
@@ -123,6 +232,25 @@ impl Report {
         }
     }
 
+    /// Notes what a partition that will be used rests on: nothing yet, or nothing at all.
+    fn in_use(&mut self, partition: &AdmittedPartition, dissected: &Dissected) {
+        let Protection::Verity { hash, .. } = &partition.protection else {
+            return self.coverage.set(partition.data, Cover::Unprotected);
+        };
+        self.coverage.set(partition.data, Cover::Unproven);
+        self.coverage.set(hash.range, Cover::Unproven);
+        let group = dissected.group(partition.designator).and_then(|it| it.as_ref().ok());
+        let signature = group.and_then(|it| it.signature.as_ref()).map(|(index, _)| *index);
+        if let Some(signature) = signature.and_then(|it| dissected.partitions().get(it)) {
+            self.coverage.set(signature.entry.range, Cover::Structural);
+        }
+    }
+
+    /// Notes what is found out of single bytes while `progress` is told how long it takes.
+    pub(crate) fn watching<'a>(&'a mut self, progress: &'a mut dyn Progress) -> Watching<'a> {
+        Watching { coverage: &mut self.coverage, progress }
+    }
+
     /// Notes who vouches for what.
     pub(crate) fn authenticated(&mut self, authenticated: &Authenticated) {
         for partition in authenticated.partitions() {
@@ -143,6 +271,8 @@ impl Report {
 
     /// Notes that all blocks are right.
     pub(crate) fn fetched<S>(&mut self, fetched: &Fetched<S>) {
+        // What is left of used partitions lies behind their trees: neither fetched nor mapped.
+        self.coverage.replace(Cover::Unproven, Cover::Unreferenced);
         for partition in fetched.partitions() {
             let Content::Verity(content) = &partition.content else { continue };
             let blocks = content.shape.data_blocks();
@@ -159,8 +289,9 @@ impl Report {
         }
     }
 
-    /// Notes which file systems there are.
+    /// Notes which file systems there are, and with that the end of the path.
     pub(crate) fn identified<S>(&mut self, identified: &Identified<S>) {
+        self.arrived = true;
         for partition in identified.partitions() {
             self.passed(
                 ("identify-type", Stage::Identify),
@@ -231,5 +362,37 @@ impl Report {
         if let Some(partition) = self.partitions.iter_mut().find(|it| it.number == number) {
             change(partition);
         }
+    }
+}
+
+fn left_out(role: Role) -> Option<&'static str> {
+    match role {
+        Role::Claims(_) => None,
+        Role::Empty(_) => Some("an empty slot"),
+        Role::Filtered(_) => Some("not in the image filter"),
+        Role::Foreign(..) => Some("for another architecture"),
+        Role::NoAuto(_) => Some("not for automatic use"),
+        Role::Unknown => Some("of a type without designator"),
+    }
+}
+
+/// Passes progress on, and keeps what it says of single bytes.
+pub(crate) struct Watching<'a> {
+    coverage: &'a mut Coverage,
+    progress: &'a mut dyn Progress,
+}
+
+impl Progress for Watching<'_> {
+    fn begin(&mut self, total: u64) {
+        self.progress.begin(total);
+    }
+
+    fn advance(&mut self, bytes: u64) {
+        self.progress.advance(bytes);
+    }
+
+    fn covered(&mut self, range: ByteRange, cover: Cover) {
+        self.coverage.set(range, cover);
+        self.progress.covered(range, cover);
     }
 }

@@ -140,7 +140,7 @@ fn lint_prints_sarif() {
         "startLine": 1, "startColumn": 6, "endColumn": 12, "snippet": { "text": "verity" },
     });
     assert_eq!(place(&results[0])["region"], region);
-    assert_eq!(place(&results[4])["artifactLocation"]["uri"], json!(file));
+    assert_eq!(place(&results[4])["artifactLocation"]["uri"], json!(format!("file://{file}")));
     assert_eq!(place(&results[4])["region"]["startLine"], json!(2));
 }
 

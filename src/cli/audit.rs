@@ -1,39 +1,46 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `veriroot audit`: the boot engine, offline and unprivileged.
 //!
-//! **In:** an image and what to demand of it. **Out:** one verdict with every finding.
-//! **Refuses:** demands it can't read; the verdict is `refused` then, with exit code 2.
+//! **In:** images and what to demand of them. **Out:** one verdict each, with every finding; the
+//! highest exit code of all. **Refuses:** demands it can't read; the verdict is `refused` then,
+//! with exit code 2.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use veriroot::authenticate::Trust;
+use veriroot::authenticate::anchors::TrustAnchors;
 use veriroot::designator::Architecture;
 use veriroot::error::Error;
 use veriroot::escape::escape;
+use veriroot::finding::Class;
 use veriroot::image_filter::ImageFilter;
 use veriroot::loader::{Demands, audit, trust_anchors};
 use veriroot::policy::Expectation;
 use veriroot::policy_file::{EffectivePolicy, PolicyFile, Statements};
 use veriroot::report::Report;
-use veriroot::request::RequestError;
+use veriroot::request::{Pin, RequestError};
 use veriroot::source::Source;
 
 use super::pins::PinArguments;
 use super::progress::Bar;
-use super::{Json, console, exit_code, json};
+use super::{Json, console, html, json, report_exit_code, sarif};
 
 /// Where trust anchors are looked for outside a boot, strongest first (systemd's list).
 const VERITY_D: [&str; 4] =
     ["/etc/verity.d", "/run/verity.d", "/usr/local/lib/verity.d", "/usr/lib/verity.d"];
 
+/// The name of standard input.
+const STDIN: &str = "-";
+
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch somebody types or does not")]
 pub(super) struct AuditArguments {
-    /// Disk image to judge.
-    #[arg(value_name = "IMAGE")]
-    image: PathBuf,
+    /// Disk images to judge; - is standard input.
+    #[arg(value_name = "IMAGE", required = true)]
+    images: Vec<PathBuf>,
     /// Image policy to demand (systemd.image-policy(7)).
     #[arg(long, value_name = "POLICY")]
     image_policy: Option<String>,
@@ -51,10 +58,16 @@ pub(super) struct AuditArguments {
     /// Machine the image is for, such as arm64.
     #[arg(long, value_name = "NAME", value_parser = architecture)]
     architecture: Option<Architecture>,
-    /// Print the verdict as JSON: pretty, short or off.
+    /// Print each verdict as JSON: pretty, short or off.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Json::Off)]
     #[arg(hide_possible_values = true, hide_default_value = true)]
     json: Json,
+    /// Print all verdicts as one SARIF 2.1.0 log.
+    #[arg(long, conflicts_with = "json")]
+    sarif: bool,
+    /// Write a page: what vouches for each byte.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Say nothing but why an image is refused.
     #[arg(long, short)]
     quiet: bool,
@@ -64,57 +77,118 @@ pub(super) fn architecture(name: &str) -> Result<Architecture, String> {
     Architecture::from_name(name).ok_or_else(|| format!("unknown architecture {}", escape(name)))
 }
 
-/// Judges the image and prints the verdict.
+/// Judges the images and prints the verdicts.
 pub(super) fn run(arguments: &AuditArguments) -> ExitCode {
-    let mut report =
-        Report { image: escape(&arguments.image.to_string_lossy()), ..Report::default() };
-    if let Err(error) = judge(arguments, &mut report) {
-        report.refuse(&error);
-    }
-    let printed = match arguments.json {
-        Json::Off if arguments.quiet => {
-            io::stderr().write_all(console::line_of(&report).as_bytes())
-        }
-        Json::Off => write!(io::stdout(), "{}", console::audit(&report)),
-        Json::Pretty => json::write_pretty(&report),
-        Json::Short => json::write_short(&report),
+    let (audited, printed) = audit_all(arguments);
+    let written = match &arguments.html {
+        Some(path) => html::write(path, &audited).map_err(|error| (path.display(), error)),
+        None => Ok(()),
     };
-    match printed {
-        Ok(()) => exit_code(report.refused),
-        // Nobody is left to read the verdict: not an acceptance.
-        Err(_closed) => ExitCode::FAILURE,
+    if let Err((path, error)) = &written {
+        writeln!(io::stderr(), "veriroot: {}: {error}", escape(&path.to_string())).ok();
+    }
+    if printed.is_err() || written.is_err() {
+        // Nobody is left to read a verdict: not an acceptance.
+        return ExitCode::from(Class::Dev.exit_code());
+    }
+    ExitCode::from(worst(&audited))
+}
+
+/// The highest of all exit codes: what is worse has the higher number.
+pub(super) fn worst(audited: &[Audited]) -> u8 {
+    audited.iter().map(|it| report_exit_code(&it.report)).max().unwrap_or_default()
+}
+
+/// Judges one image after the other, each printed as soon as it is known.
+fn audit_all(arguments: &AuditArguments) -> (Vec<Audited>, io::Result<()>) {
+    let machine = Machine::new(arguments);
+    let mut audited = Vec::new();
+    let mut printed = Ok(());
+    for path in &arguments.images {
+        let mut report = Report::of(&path.to_string_lossy());
+        match machine.as_ref().map(|it| it.judge(path, &mut report)) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => report.refuse(&error),
+            Err(error) => report.refuse(error),
+        }
+        printed = printed.and_then(|()| print(arguments, &report));
+        audited.push(Audited { path: path.clone(), report });
+    }
+    if arguments.sarif {
+        printed = printed.and_then(|()| json::print(Json::Pretty, &sarif::audit(&audited)));
+    } else if arguments.json == Json::Off && !arguments.quiet && audited.len() > 1 {
+        printed =
+            printed.and_then(|()| write!(io::stdout(), "{}", console::audit_summary(&audited)));
+    }
+    (audited, printed)
+}
+
+fn print(arguments: &AuditArguments, report: &Report) -> io::Result<()> {
+    match arguments.json {
+        _ if arguments.sarif => Ok(()),
+        Json::Off if arguments.quiet => io::stderr().write_all(console::line_of(report).as_bytes()),
+        Json::Off => write!(io::stdout(), "{}", console::audit(report)),
+        mode @ (Json::Pretty | Json::Short) => json::print(mode, &json::verdict(report)),
     }
 }
 
-fn judge(arguments: &AuditArguments, report: &mut Report) -> Result<(), Error> {
-    let files: Vec<PolicyFile> =
-        arguments.policy_file.iter().map(|it| PolicyFile::load(it)).collect::<Result<_, _>>()?;
-    let certificates =
-        (!arguments.certificate.is_empty()).then_some(arguments.certificate.as_slice());
-    let policy = EffectivePolicy::new(Statements {
-        files: &files,
-        image_policy_option: arguments.image_policy.as_deref(),
-        certificates_option: certificates,
-        ..Statements::default()
-    })?;
-    if let Some((key, origin)) = policy.unsupported() {
-        return Err(RequestError::PolicyKey { key, origin }.into());
-    }
-    let pins = arguments.pins.all();
-    let anchors = trust_anchors(&policy, &pins, &VERITY_D.map(PathBuf::from))?;
-    let demands = Demands {
-        architecture: arguments
+/// One image and what became of it.
+pub(super) struct Audited {
+    /// As it was given.
+    pub(super) path: PathBuf,
+    /// The verdict.
+    pub(super) report: Report,
+}
+
+/// What is demanded of every image, read once.
+struct Machine<'a> {
+    arguments: &'a AuditArguments,
+    architecture: Architecture,
+    policy: EffectivePolicy,
+    pins: Vec<Pin>,
+    anchors: Option<TrustAnchors>,
+}
+
+impl<'a> Machine<'a> {
+    fn new(arguments: &'a AuditArguments) -> Result<Self, Error> {
+        let files = arguments.policy_file.iter().map(|it| PolicyFile::load(it));
+        let files: Vec<PolicyFile> = files.collect::<Result<_, _>>()?;
+        let certificates =
+            (!arguments.certificate.is_empty()).then_some(arguments.certificate.as_slice());
+        let policy = EffectivePolicy::new(Statements {
+            files: &files,
+            image_policy_option: arguments.image_policy.as_deref(),
+            certificates_option: certificates,
+            ..Statements::default()
+        })?;
+        if let Some((key, origin)) = policy.unsupported() {
+            return Err(RequestError::PolicyKey { key, origin }.into());
+        }
+        let pins = arguments.pins.all();
+        let anchors = trust_anchors(&policy, &pins, &VERITY_D.map(PathBuf::from))?;
+        let architecture = arguments
             .architecture
             .or_else(Architecture::native)
-            .ok_or(RequestError::Architecture)?,
-        policy: &policy,
-        trust: Trust::of_policy(policy.trust(), anchors.as_ref(), &pins),
-        expectation: Expectation {
-            image_filter: arguments.image_filter.clone().unwrap_or_default(),
-            ..Expectation::default()
-        },
-    };
-    let source = Source::open_file(&arguments.image)?;
-    let mut bar = if arguments.quiet { Bar::silent() } else { Bar::new("checking") };
-    audit(source, &demands, report, &mut bar)
+            .ok_or(RequestError::Architecture)?;
+        Ok(Self { arguments, architecture, policy, pins, anchors })
+    }
+
+    fn judge(&self, path: &Path, report: &mut Report) -> Result<(), Error> {
+        let demands = Demands {
+            architecture: self.architecture,
+            policy: &self.policy,
+            trust: Trust::of_policy(self.policy.trust(), self.anchors.as_ref(), &self.pins),
+            expectation: Expectation {
+                image_filter: self.arguments.image_filter.clone().unwrap_or_default(),
+                ..Expectation::default()
+            },
+        };
+        let source = if path == Path::new(STDIN) {
+            Source::spool(io::stdin().lock(), STDIN)?
+        } else {
+            Source::open_file(path)?
+        };
+        let mut bar = if self.arguments.quiet { Bar::silent() } else { Bar::new("checking") };
+        audit(source, &demands, report, &mut bar)
+    }
 }

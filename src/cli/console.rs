@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 use veriroot::finding::{Finding, Outcome};
 use veriroot::report::Report;
 
+use super::audit::Audited;
+
 /// Columns of a serial console, less two.
 const WIDTH: usize = 78;
 
@@ -30,7 +32,8 @@ pub(super) fn audit(report: &Report) -> String {
     }
     match failed(report) {
         Some(finding) => out.push_str(&refusal(report, finding)),
-        None => line(&mut out, "ACCEPTED", "every demand is met"),
+        None if report.is_accepted() => line(&mut out, "ACCEPTED", "every demand is met"),
+        None => line(&mut out, "REFUSED", "no verdict was reached"),
     }
     out
 }
@@ -40,6 +43,13 @@ pub(super) fn line_of(report: &Report) -> String {
     failed(report).map_or(String::new(), |finding| {
         format!("veriroot: {}: {}: {}\n", finding.stage, finding.subject, finding.found)
     })
+}
+
+/// Several images in one line.
+pub(super) fn audit_summary(audited: &[Audited]) -> String {
+    let accepted = audited.iter().filter(|it| it.report.is_accepted()).count();
+    let refused = audited.len().saturating_sub(accepted);
+    format!("{} images: {accepted} accepted, {refused} refused\n", audited.len())
 }
 
 /// What a boot says when it refuses: what was found, what was demanded, by whom, what to do.

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Reports as JSON: a contract, documented in docs/audit-json.md.
 //!
-//! **In:** a report. **Out:** one object on stdout. **Refuses:** nothing; new keys may come, old
-//! ones stay.
+//! **In:** a report. **Out:** one object on stdout for each image. **Refuses:** nothing; new keys
+//! may come, old ones stay.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
-use veriroot::report::Report;
+use veriroot::coverage::{self, Cover};
+use veriroot::finding;
+use veriroot::report::{self, Report};
 
-use super::Json;
+use super::{Json, report_exit_code};
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -23,6 +26,12 @@ struct Verdict<'a> {
     exit_code: u8,
     findings: Vec<Finding<'a>>,
     partitions: Vec<Partition<'a>>,
+    image_policy: &'a str,
+    demanded: Vec<Demanded<'a>>,
+    size: u64,
+    layout: Vec<LayoutEntry<'a>>,
+    coverage: BTreeMap<&'static str, u64>,
+    map: Vec<Region>,
 }
 
 /// One decision.
@@ -54,35 +63,61 @@ struct Partition<'a> {
     filesystem: Option<&'a str>,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Demanded<'a> {
+    designator: &'a str,
+    uses: &'a str,
+    filesystems: &'a str,
+    required_by: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct LayoutEntry<'a> {
+    number: u32,
+    designator: Option<&'a str>,
+    label: &'a str,
+    start: u64,
+    size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_out: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Region {
+    start: u64,
+    size: u64,
+    cover: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partition: Option<u32>,
+}
+
 /// The version of the object's form.
 const VERSION: u32 = 1;
 
-fn verdict(report: &Report) -> Verdict<'_> {
+/// The documented form of a report.
+pub(super) fn verdict(report: &Report) -> impl Serialize {
     Verdict {
         version: VERSION,
         image: &report.image,
         mode: report.mode,
-        verdict: if report.refused.is_some() { "refused" } else { "accepted" },
+        verdict: if report.is_accepted() { "accepted" } else { "refused" },
         class: report.refused.map(|it| it.name()),
-        exit_code: report.refused.map_or(0, |it| it.exit_code()),
+        exit_code: report_exit_code(report),
         findings: report.findings.iter().map(finding).collect(),
-        partitions: report
-            .partitions
-            .iter()
-            .map(|it| Partition {
-                number: it.number,
-                designator: it.designator,
-                root_hash: it.root_hash.as_deref(),
-                signer: it.signer.as_deref(),
-                blocks_verified: it.blocks_verified,
-                filesystem: it.filesystem,
-            })
-            .collect(),
+        partitions: report.partitions.iter().map(partition).collect(),
+        image_policy: &report.image_policy,
+        demanded: report.demanded.iter().map(demanded).collect(),
+        size: report.coverage.len(),
+        layout: report.layout.iter().map(layout_entry).collect(),
+        coverage: Cover::ALL.into_iter().map(|it| (it.name(), report.coverage.bytes(it))).collect(),
+        map: report.coverage.regions().iter().map(region).collect(),
     }
 }
 
 /// A decision as JSON has it.
-pub(super) fn finding(it: &veriroot::finding::Finding) -> Finding<'_> {
+pub(super) fn finding(it: &finding::Finding) -> Finding<'_> {
     Finding {
         id: it.id,
         stage: it.stage.name(),
@@ -95,22 +130,51 @@ pub(super) fn finding(it: &veriroot::finding::Finding) -> Finding<'_> {
     }
 }
 
-/// Prints the report on one line.
-pub(super) fn write_short(report: &Report) -> io::Result<()> {
-    write(&verdict(report), Json::Short)
+fn partition(it: &report::PartitionReport) -> Partition<'_> {
+    Partition {
+        number: it.number,
+        designator: it.designator,
+        root_hash: it.root_hash.as_deref(),
+        signer: it.signer.as_deref(),
+        blocks_verified: it.blocks_verified,
+        filesystem: it.filesystem,
+    }
 }
 
-/// Prints the report indented.
-pub(super) fn write_pretty(report: &Report) -> io::Result<()> {
-    write(&verdict(report), Json::Pretty)
+fn demanded(it: &report::Demanded) -> Demanded<'_> {
+    Demanded {
+        designator: it.designator,
+        uses: &it.uses,
+        filesystems: &it.filesystems,
+        required_by: it.required_by.iter().map(ToString::to_string).collect(),
+    }
 }
 
-/// Prints one object.
-pub(super) fn write(value: &impl Serialize, format: Json) -> io::Result<()> {
-    let text = match format {
-        Json::Off => return Ok(()),
+fn layout_entry(it: &report::LayoutEntry) -> LayoutEntry<'_> {
+    LayoutEntry {
+        number: it.number,
+        designator: it.designator,
+        label: &it.label,
+        start: it.range.offset(),
+        size: it.range.len(),
+        left_out: it.left_out,
+    }
+}
+
+fn region(it: &coverage::Region) -> Region {
+    Region {
+        start: it.range.offset(),
+        size: it.range.len(),
+        cover: it.cover.name(),
+        partition: it.partition,
+    }
+}
+
+/// Prints a value on stdout, ended by a newline.
+pub(super) fn print(mode: Json, value: &impl Serialize) -> io::Result<()> {
+    let text = match mode {
         Json::Pretty => serde_json::to_string_pretty(value)?,
-        Json::Short => serde_json::to_string(value)?,
+        Json::Short | Json::Off => serde_json::to_string(value)?,
     };
     writeln!(io::stdout(), "{text}")
 }

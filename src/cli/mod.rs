@@ -9,16 +9,19 @@ mod audit;
 mod boot;
 mod console;
 mod dissect;
+mod html;
 mod json;
 mod keys;
 mod pins;
 mod policy;
 mod progress;
+mod sarif;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use veriroot::finding::Class;
+use veriroot::report::Report;
 
 /// Exit codes, for `--help`.
 const EXIT_CODES: &str = "\
@@ -76,6 +79,12 @@ pub(crate) fn run() -> ExitCode {
         Command::Keys(arguments) => keys::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
     }
+}
+
+/// The exit code of an audit. A report that says neither yes nor no says no.
+fn report_exit_code(report: &Report) -> u8 {
+    let undecided = if report.is_accepted() { 0 } else { Class::Dev.exit_code() };
+    report.refused.map_or(undecided, Class::exit_code)
 }
 
 /// The exit code of a report's verdict.

@@ -68,6 +68,15 @@ impl Bar {
     }
 }
 
+/// Work that ended early leaves a bar behind, where the verdict is about to stand.
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if self.form == Form::Terminal && self.shown > 0 && self.done < self.total {
+            io::stderr().write_all(b"\r\x1b[K").ok();
+        }
+    }
+}
+
 impl Progress for Bar {
     fn begin(&mut self, total: u64) {
         self.total = total;

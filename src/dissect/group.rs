@@ -21,7 +21,7 @@ use crate::source::{self, Source};
 use crate::units::ByteRange;
 
 /// Bytes of a verity superblock.
-const SUPERBLOCK: u64 = 512;
+pub(crate) const SUPERBLOCK: u64 = 512;
 
 /// A data partition with the hash tree and the signature that belong to it, as far as the image
 /// says so.

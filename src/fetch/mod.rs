@@ -14,7 +14,9 @@ mod store;
 mod window;
 
 use crate::authenticate::{Authenticated, AuthenticatedPartition, Evidence, RootHash, Warrant};
+use crate::coverage::Cover;
 use crate::designator::PartitionDesignator;
+use crate::dissect::group::SUPERBLOCK;
 use crate::dissect::verity_superblock::VeritySuperblock;
 use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
 use crate::image_policy::Rule;
@@ -32,6 +34,9 @@ pub trait Progress {
 
     /// `bytes` more have come and were found right.
     fn advance(&mut self, bytes: u64);
+
+    /// It is known now what vouches for these bytes.
+    fn covered(&mut self, _range: ByteRange, _cover: Cover) {}
 }
 
 /// What became known of one partition's bytes.
@@ -246,10 +251,14 @@ fn fetch_one(
         Warrant::Open(origins) => (data, Content::Open(origins), window::read(source, data)?),
         Warrant::Verity { root_hash, evidence, superblock, hash } => {
             let plan = Plan::new(designator, &superblock, data, hash)?;
-            let (data, hash) = (plan.data, plan.hash);
+            let (data, hash, tree_range) = (plan.data, plan.hash, plan.tree);
             let origin = origins.first().cloned().unwrap_or(Origin::BuiltIn);
             let demand = Demand { designator, origin };
-            let tree = fetch_tree(source, &demand, plan, &root_hash, store)?;
+            let tree = fetch_tree(source, &demand, plan, &root_hash, store);
+            for (place, cover) in covered_by_tree((hash, tree_range), &superblock, &tree) {
+                progress.covered(place, cover);
+            }
+            let tree = tree?;
             let ends = fetch_blocks(source, (&demand, data), &tree, store, progress)?;
             let (shape, uuid) = (tree.shape().clone(), superblock.uuid());
             let content = VerityContent { root_hash, evidence, shape, uuid, hash };
@@ -326,6 +335,41 @@ fn fetch_tree(
     Ok(tree)
 }
 
+/// What is known of a hash partition now.
+fn covered_by_tree(
+    (hash, tree): (ByteRange, Option<ByteRange>),
+    superblock: &VeritySuperblock,
+    checked: &Result<VerifiedTree, FetchError>,
+) -> Vec<(ByteRange, Cover)> {
+    let places = match checked {
+        Ok(_) => [(hash.part(0, SUPERBLOCK), Cover::Structural), (tree, Cover::Tree)],
+        Err(FetchError::Tree { error, .. }) => {
+            let place = tree.and_then(|it| place_in_tree(it, error, superblock));
+            [(place, Cover::Contradicted), (None, Cover::Unproven)]
+        }
+        Err(_) => return Vec::new(),
+    };
+    places.into_iter().filter_map(|(place, cover)| Some((place?, cover))).collect()
+}
+
+/// Which bytes of the image a tree's error speaks of.
+fn place_in_tree(
+    tree: ByteRange,
+    error: &TreeError,
+    superblock: &VeritySuperblock,
+) -> Option<ByteRange> {
+    let (offset, len) = match error {
+        TreeError::BlockMismatch { offset, .. } => {
+            (*offset, u64::from(superblock.hash_block_size()))
+        }
+        TreeError::EmptySlot { offset, .. } | TreeError::UnusedSlot { offset, .. } => {
+            (*offset, u64::try_from(superblock.algorithm().digest_len()).ok()?)
+        }
+        TreeError::RootHashLength { .. } | TreeError::TreeLength { .. } => return None,
+    };
+    tree.part(u64::try_from(offset).ok()?, len)
+}
+
 /// Bytes judged and stored at a time: a whole number of blocks of every size.
 const CHUNK: usize = 1 << 20;
 
@@ -342,10 +386,21 @@ fn fetch_blocks(
     source.read_into(data, &mut buffer, |offset, chunk| {
         let inside = offset.saturating_sub(data.offset());
         let block = inside.checked_div(block_size).unwrap_or(u64::MAX);
-        tree.check_blocks(block, chunk).map_err(|error| demand.bad_block(data, error))?;
+        tree.check_blocks(block, chunk).map_err(|error| {
+            if let BlockError::Mismatch { offset, .. } = &error
+                && let Some(place) = data.part(*offset, block_size)
+            {
+                progress.covered(place, Cover::Contradicted);
+            }
+            demand.bad_block(data, error)
+        })?;
         store.put(offset, chunk).map_err(StoreError::from)?;
         ends.take(inside, chunk);
-        progress.advance(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+        let len = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+        progress.advance(len);
+        if let Some(range) = ByteRange::new(offset, len) {
+            progress.covered(range, Cover::Signed);
+        }
         Ok::<(), FetchError>(())
     })?;
     Ok(ends)

@@ -6,13 +6,8 @@
 //! **Refuses:** nothing; every failure is the kernel's.
 
 use std::io;
-use std::path::Path;
 
-use crate::sys::memfd::{Memfd, SealedMemfd};
-use crate::wire::read_file_bounded;
-
-/// /proc/meminfo, bytes. Kernels write about 1500.
-const MEMINFO: usize = 16 * 1024;
+use crate::sys::memfd::{Memfd, SealedMemfd, available};
 
 /// Why there is no room.
 #[derive(Debug, thiserror::Error)]
@@ -124,10 +119,7 @@ impl Store for Sealing {
     type Kept = SealedMemfd;
 
     fn make_room(&mut self, len: u64, needed: u64) -> Result<(), StoreError> {
-        let meminfo = read_file_bounded(Path::new("/proc/meminfo"), MEMINFO)?;
-        let available = available(&meminfo)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no MemAvailable"))?;
-        let reserve = self.reserve;
+        let (available, reserve) = (available()?, self.reserve);
         if needed.saturating_add(reserve) > available {
             return Err(StoreError::Short { needed, reserve, available });
         }
@@ -144,13 +136,6 @@ impl Store for Sealing {
     }
 }
 
-/// Bytes that can be taken without swapping: `MemAvailable` (proc_meminfo(5)).
-fn available(meminfo: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(meminfo).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,14 +149,5 @@ mod tests {
         let mut greedy = Sealing::with_reserve(u64::MAX);
         let refused = greedy.make_room(4096, 4096);
         assert!(matches!(refused, Err(StoreError::Short { needed: 4096, .. })));
-    }
-
-    #[test]
-    fn meminfo_is_read_by_its_field() {
-        let text = b"MemTotal: 9 kB\nMemFree:  3 kB\nMemAvailable:   2048 kB\n";
-        assert_eq!(available(text), Some(2 << 20));
-        for text in [&b""[..], b"MemAvailable: x kB\n", b"MemAvailable: 3\n", b"MemFree: 3 kB\n"] {
-            assert_eq!(available(text), None);
-        }
     }
 }

@@ -66,6 +66,14 @@ pub enum Error {
         /// What the child did.
         source: link::Error,
     },
+    /// A stream that memory has no room for.
+    #[error("{name} takes more memory than the machine has")]
+    Memory {
+        /// Which source.
+        name: String,
+        /// What the system says.
+        source: io::Error,
+    },
     /// A read through a buffer of no bytes.
     #[error("the buffer to read into is empty")]
     NoBuffer,
@@ -135,6 +143,7 @@ impl Error {
             | Self::FileKind { name }
             | Self::Limit { name, .. }
             | Self::Link { name, .. }
+            | Self::Memory { name, .. }
             | Self::NoTlsRoots { name }
             | Self::Range { name, .. }
             | Self::Server { name, .. }
@@ -158,6 +167,9 @@ impl Error {
             Self::Limit { .. } => ("source-limit", "a size within the limit", "check the image"),
             Self::Link { .. } => {
                 ("source-link", "answers of the network child", "try another mirror; report this")
+            }
+            Self::Memory { .. } => {
+                ("source-memory", "memory for the stream", "name the file instead of piping it")
             }
             Self::NoBuffer => ("source-buffer", "a buffer", "report this"),
             Self::NoTlsRoots { .. } => {
@@ -216,7 +228,7 @@ impl Failure {
 impl Refusal for Error {
     fn class(&self) -> Class {
         match self {
-            Self::Child { .. } => Class::Dev,
+            Self::Child { .. } | Self::Memory { .. } => Class::Dev,
             Self::Empty { .. }
             | Self::Limit { .. }
             | Self::Range { .. }

@@ -34,6 +34,7 @@ mod frame;
 mod http;
 pub mod link;
 mod pace;
+mod spool;
 
 pub use child::{CHILD_SUBCOMMAND, run_child};
 pub use error::Error;
@@ -76,6 +77,8 @@ pub enum Mode {
     File,
     /// Byte ranges of a URL.
     Ranged,
+    /// A stream of this machine, in memory as a whole.
+    Spooled,
 }
 
 impl Mode {
@@ -85,6 +88,7 @@ impl Mode {
         match self {
             Self::File => "file",
             Self::Ranged => "ranged",
+            Self::Spooled => "spooled",
         }
     }
 }
@@ -154,6 +158,18 @@ impl Source {
         }
         let len = file.seek(SeekFrom::End(0)).map_err(fail)?;
         let (mode, bytes) = (Mode::File, Bytes::File(file));
+        Self { name, len, mode, has_validator: true, bytes }.within(limits::IMAGE)
+    }
+
+    /// Takes a whole stream, such as a pipe, into sealed memory, and reads it as a file then.
+    ///
+    /// # Errors
+    /// [`Error::File`], [`Error::Empty`], [`Error::TooLarge`], or [`Error::Memory`] before the
+    /// machine runs out of it.
+    pub fn spool(stream: impl io::Read, name: &str) -> Result<Self, Error> {
+        let name = escape(name);
+        let (file, len) = spool::spool(stream, &name, limits::IMAGE)?;
+        let (mode, bytes) = (Mode::Spooled, Bytes::File(file));
         Self { name, len, mode, has_validator: true, bytes }.within(limits::IMAGE)
     }
 

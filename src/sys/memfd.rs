@@ -9,11 +9,16 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use crate::units::ByteRange;
+use crate::wire::read_file_bounded;
+
+/// /proc/meminfo, bytes. Kernels write about 1500.
+const MEMINFO: usize = 16 * 1024;
 
 /// An anonymous file of fixed length, holes where nothing was written.
 #[derive(Debug)]
@@ -64,6 +69,12 @@ impl SealedMemfd {
         &self.0
     }
 
+    /// The descriptor itself; it can't be written through.
+    #[must_use]
+    pub fn into_file(self) -> File {
+        self.0
+    }
+
     /// Reads exactly the bytes of `range` that fit `buffer`'s length.
     ///
     /// # Errors
@@ -73,9 +84,34 @@ impl SealedMemfd {
     }
 }
 
+/// Bytes that can be taken without swapping: `MemAvailable` (proc_meminfo(5)).
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidData`] if the kernel does not say; else what reading /proc gives.
+pub fn available() -> io::Result<u64> {
+    let meminfo = read_file_bounded(Path::new("/proc/meminfo"), MEMINFO)?;
+    available_of(&meminfo)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no MemAvailable"))
+}
+
+fn available_of(meminfo: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(meminfo).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn meminfo_is_read_by_its_field() {
+        let text = b"MemTotal: 9 kB\nMemFree:  3 kB\nMemAvailable:   2048 kB\n";
+        assert_eq!(available_of(text), Some(2 << 20));
+        for text in [&b""[..], b"MemAvailable: x kB\n", b"MemAvailable: 3\n", b"MemFree: 3 kB\n"] {
+            assert_eq!(available_of(text), None);
+        }
+    }
 
     #[test]
     fn a_sealed_memfd_takes_no_write_and_keeps_its_length() {

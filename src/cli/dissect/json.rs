@@ -81,7 +81,7 @@ pub(super) fn write(
         refusal: report.findings.last().map(json::finding),
         exit_code: report.refused.map_or(0, |it| it.exit_code()),
     };
-    json::write(&image, format)
+    json::print(format, &image)
 }
 
 fn partition(row: Row) -> Partition {

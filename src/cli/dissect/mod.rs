@@ -19,7 +19,6 @@ use clap::Args;
 use veriroot::designator::{Architecture, PartitionDesignator};
 use veriroot::dissect::{Dissected, Scope, dissect};
 use veriroot::error::Error;
-use veriroot::escape::escape;
 use veriroot::image_filter::ImageFilter;
 use veriroot::policy::{Expectation, judge};
 use veriroot::policy_file::{EffectivePolicy, PolicyFile, Statements};
@@ -53,8 +52,7 @@ pub(super) struct DissectArguments {
 
 /// Shows the image and says whether the policy admits it.
 pub(super) fn run(arguments: &DissectArguments) -> ExitCode {
-    let mut report =
-        Report { image: escape(&arguments.image.to_string_lossy()), ..Report::default() };
+    let mut report = Report::of(&arguments.image.to_string_lossy());
     let policy = policy(arguments);
     let dissected = policy
         .as_ref()

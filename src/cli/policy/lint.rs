@@ -7,12 +7,13 @@
 
 use std::io::Write;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use veriroot::escape::escape;
 use veriroot::finding::Class;
 use veriroot::image_policy::ImagePolicy;
 use veriroot::image_policy::lint::{KINDS, Level, Lint, lint, underlined};
 
+use super::super::sarif;
 use super::{Given, Json, LintArguments, PolicyError, VERSION, print_json};
 
 pub(super) fn run(arguments: &LintArguments, out: &mut dyn Write) -> Result<u8, PolicyError> {
@@ -23,7 +24,7 @@ pub(super) fn run(arguments: &LintArguments, out: &mut dyn Write) -> Result<u8, 
         linted.push((given, lints));
     }
     if arguments.sarif {
-        print_json(out, Json::Pretty, &sarif(&linted))?;
+        print_json(out, Json::Pretty, &sarif_log(&linted))?;
     } else if matches!(arguments.output.json, Json::Off) {
         out.write_all(text(&linted).as_bytes())?;
     } else {
@@ -76,35 +77,22 @@ fn json(given: &Given, lints: &[Lint]) -> Value {
 }
 
 /// SARIF 2.1.0. A policy that stands in no file gets the address of its argument.
-fn sarif(linted: &[(Given, Vec<Lint>)]) -> Value {
-    let rules: Vec<_> = KINDS
-        .iter()
-        .map(|it| json!({ "id": it.id, "shortDescription": { "text": it.about } }))
-        .collect();
+fn sarif_log(linted: &[(Given, Vec<Lint>)]) -> Value {
+    let rules = KINDS.iter().map(|it| sarif::rule(it.id, it.about)).collect();
     let results: Vec<_> = linted
         .iter()
         .enumerate()
         .flat_map(|(index, (given, lints))| lints.iter().map(move |it| result(index, given, it)))
         .collect();
-    json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "tool": { "driver": {
-                "name": "veriroot",
-                "version": env!("CARGO_PKG_VERSION"),
-                "rules": rules,
-            } },
-            "columnKind": "unicodeCodePoints",
-            "results": results,
-        }],
-    })
+    sarif::log(rules, Map::from_iter([("results".to_owned(), results.into())]))
 }
 
 fn result(index: usize, given: &Given, lint: &Lint) -> Value {
     let culprit = given.text.get(lint.span.clone()).unwrap_or_default();
-    let (uri, region) = match place(given) {
-        Some((path, line)) => (path, json!({ "startLine": line, "snippet": { "text": culprit } })),
+    let (uri, region) = match &given.place {
+        Some((path, line)) => {
+            (sarif::uri(path), json!({ "startLine": line, "snippet": { "text": culprit } }))
+        }
         None => {
             let column = |at: usize| {
                 let before = given.text.get(..at).unwrap_or_default();

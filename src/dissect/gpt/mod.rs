@@ -48,6 +48,8 @@ pub struct Table {
     pub sector_size: SectorSize,
     /// Disk GUID.
     pub disk_guid: Uuid,
+    /// MBR, header and entries at the start; the backup at the end.
+    pub places: [ByteRange; 2],
     /// Used entries in slot order.
     pub entries: Vec<Entry>,
 }
@@ -126,6 +128,12 @@ impl Primary {
         ByteRange::new(offset, end.checked_sub(offset)?)
     }
 
+    fn places(&self) -> Option<[ByteRange; 2]> {
+        let array = u64::try_from(self.array.len()).ok()?;
+        let end = Lba(2).offset(self.sector_size)?.checked_add(array)?;
+        Some([ByteRange::new(0, end)?, self.backup_range()?])
+    }
+
     fn array_sectors(&self) -> u64 {
         u64::try_from(self.array.len()).unwrap_or(u64::MAX).div_ceil(self.sector_size.bytes())
     }
@@ -153,7 +161,9 @@ impl Primary {
         }
         let entries = self.entries()?;
         check_distinct(&entries)?;
-        Ok(Table { sector_size: self.sector_size, disk_guid: self.header.disk_guid, entries })
+        let places = self.places().ok_or(GptError::BackupDiffers)?;
+        let (sector_size, disk_guid) = (self.sector_size, self.header.disk_guid);
+        Ok(Table { sector_size, disk_guid, places, entries })
     }
 
     fn entries(&self) -> Result<Vec<Entry>, GptError> {
