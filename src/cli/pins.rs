@@ -15,10 +15,10 @@ use veriroot::request::Pin;
 pub(super) struct PinArguments {
     // It replaces a signature only where a policy file says command-line = "authenticated", as
     // roothash= does in a boot.
-    /// Root hash that root must have, beside every other demand.
+    /// Root hash that root must have besides.
     #[arg(long, value_name = "HEX", value_parser = root_hash)]
     root_hash: Option<RootHashClaim>,
-    /// Root hash that usr must have, beside every other demand.
+    /// Root hash that usr must have besides.
     #[arg(long, value_name = "HEX", value_parser = root_hash)]
     usr_hash: Option<RootHashClaim>,
 }

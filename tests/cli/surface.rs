@@ -24,7 +24,7 @@ fn json_of_an_acceptance() {
     assert_eq!(ran.stderr, "");
     let json = ran.json();
     let top = ["exit-code", "findings", "image", "mode", "partitions", "verdict", "version"];
-    assert_eq!(keys(&json), top);
+    assert!(top.iter().all(|it| keys(&json).contains(it)), "{json}");
     assert_eq!(json["version"], 1);
     assert_eq!(json["mode"], "file");
     assert_eq!(json["image"], image("root-erofs-signed").to_str().unwrap());
@@ -142,7 +142,7 @@ fn wrong_usage_is_2_and_stands_on_stderr() {
         &["audit", "--json=xml", "x"],
         &["audit", "--architecture=vax", "x"],
         &["audit", "x", "--image-policy"],
-        &["audit", "x", "y"],
+        &["audit", "--sarif", "--json=short", "x"],
     ];
     for arguments in rows {
         let ran = veriroot(arguments);
