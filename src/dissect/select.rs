@@ -196,3 +196,94 @@ pub fn newest(
         several => Choice::Ambiguous(several.iter().map(|(_, it)| it.entry.number).collect()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::designator::type_guid;
+    use PartitionDesignator::{Esp, Root, Usr};
+
+    /// Entries of these types and labels, with these attributes.
+    fn roles(
+        entries: &[(PartitionDesignator, Option<Architecture>, &str, u64)],
+        filter: &str,
+    ) -> Vec<Role> {
+        let entries =
+            entries.iter().enumerate().map(|(index, (designator, its, label, bits))| Entry {
+                number: index as u32 + 1,
+                type_guid: type_guid(*designator, *its).unwrap(),
+                guid: Uuid::from_u128(index as u128 + 1),
+                range: ByteRange::new(index as u64 * 512, 512).unwrap(),
+                attributes: *bits,
+                label: (*label).to_owned(),
+            });
+        let filter = ImageFilter::parse(filter).unwrap();
+        let partitions = assign_roles(entries.collect(), Architecture::X86_64, &filter);
+        partitions.into_iter().map(|it| it.role).collect()
+    }
+
+    #[test]
+    fn the_secondary_architecture_counts_where_the_first_has_no_root_and_no_usr() {
+        let [native, older, other] =
+            [Architecture::X86_64, Architecture::X86, Architecture::Arm64].map(Some);
+        let foreign =
+            |designator, its: Option<Architecture>| Role::Foreign(designator, its.unwrap());
+        for (entries, expected) in [
+            (vec![(Root, native), (Root, older)], vec![Role::Claims(Root), foreign(Root, older)]),
+            (vec![(Root, older), (Usr, older)], vec![Role::Claims(Root), Role::Claims(Usr)]),
+            (vec![(Root, older), (Usr, native)], vec![foreign(Root, older), Role::Claims(Usr)]),
+            (vec![(Root, other)], vec![foreign(Root, other)]),
+        ] {
+            let entries: Vec<_> = entries.into_iter().map(|(it, its)| (it, its, "", 0)).collect();
+            assert_eq!(roles(&entries, "esp=*"), expected);
+        }
+    }
+
+    #[test]
+    fn slots_that_are_empty_filtered_or_not_automatic_take_no_part() {
+        let native = Some(Architecture::X86_64);
+        let entries = [
+            (Root, native, "_empty", 0),
+            (Root, native, "v_1", 0),
+            (Root, native, "v_2", 0),
+            (Usr, native, "u", NO_AUTO),
+            // The ESP has another bit for it.
+            (Esp, None, "e", NO_AUTO),
+            (Esp, None, "e", NO_BLOCK_IO),
+        ];
+        assert_eq!(
+            roles(&entries, "root=v_2"),
+            [
+                Role::Empty(Root),
+                Role::Filtered(Root),
+                Role::Claims(Root),
+                Role::NoAuto(Usr),
+                Role::Claims(Esp),
+                Role::NoAuto(Esp),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_newest_is_chosen_and_two_of_them_are_none() {
+        let choose = |labels: [&str; 3]| {
+            let entries = labels.map(|label| (Root, Some(Architecture::X86_64), label, 0));
+            let numbered: Vec<Partition> = roles(&entries, "esp=*")
+                .into_iter()
+                .zip(labels)
+                .enumerate()
+                .map(|(index, (role, label))| {
+                    let range = ByteRange::new(0, 512).unwrap();
+                    let mut partition = Partition::bare(range, &ImageFilter::default());
+                    partition.entry.number = index as u32 + 1;
+                    partition.entry.label = label.to_owned();
+                    Partition { role, ..partition }
+                })
+                .collect();
+            newest(&numbered, Root, |_| true)
+        };
+        assert_eq!(choose(["v_2", "v_10", "v_9"]), Choice::One(1));
+        assert_eq!(choose(["v_2", "v_2~rc1", "v_1"]), Choice::One(0));
+        assert_eq!(choose(["v_2", "v_1", "v_2"]), Choice::Ambiguous(vec![1, 3]));
+    }
+}
