@@ -23,7 +23,7 @@ pub(crate) struct Attack {
     pub(crate) name: &'static str,
     /// Makes the image.
     pub(crate) image: fn() -> Image,
-    /// Kernel command line words beside the usual ones.
+    /// Kernel command line words beside the usual ones; `@root-hash@` is the one of its root.
     pub(crate) words: &'static str,
 }
 
@@ -60,8 +60,10 @@ pub(crate) fn attempt(attack: &Attack) -> Attempt {
         let (server, mut batch, kernel) = (Server::start(), Batch::default(), Kernel::find());
         for attack in crate::ATTACKS {
             let path = path(attack);
-            server.serve(&path, (attack.image)().bytes);
-            let cmdline = format!("{} {}", guest::announced(&server, &path), attack.words);
+            let image = (attack.image)();
+            let words = attack.words.replace("@root-hash@", &image.root_hash_hex("root"));
+            let cmdline = format!("{} {words}", guest::announced(&server, &path));
+            server.serve(&path, image.bytes);
             batch.add(Scenario::new(attack.name, &cmdline).limit(Duration::from_secs(30)));
         }
         (batch.run(&kernel, initrd(&kernel)), server.requests())

@@ -5,6 +5,7 @@
 //! The accepted image and the refused ones get the same initrd and the same kind of command line; a
 //! refused one differs in one thing. The refused ones share a guest, each in a namespace of its own.
 
+mod boots_pinned_root_without_signature;
 mod boots_signed_image_on_verity;
 mod machine;
 mod reboots_the_machine_on_refusal;
@@ -14,6 +15,9 @@ mod refuses_flipped_bit_in_hash_tree;
 mod refuses_image_signed_by_stranger;
 mod refuses_image_without_hash_tree;
 mod refuses_image_without_signature;
+mod refuses_pin_of_another_root;
+mod refuses_pin_of_usr_where_root_is_used;
+mod refuses_pinned_root_without_signature;
 mod refuses_plain_root;
 mod refuses_words_that_widen_policy;
 
@@ -25,6 +29,9 @@ const ATTACKS: &[&machine::Attack] = &[
     &refuses_image_signed_by_stranger::ATTACK,
     &refuses_image_without_hash_tree::ATTACK,
     &refuses_image_without_signature::ATTACK,
+    &refuses_pin_of_another_root::ATTACK,
+    &refuses_pin_of_usr_where_root_is_used::ATTACK,
+    &refuses_pinned_root_without_signature::ATTACK,
     &refuses_plain_root::ATTACK,
     &refuses_words_that_widen_policy::ATTACK,
 ];
