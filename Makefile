@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: help program demo test unit boot peer-differential fmt clippy docs deny packages guest-kernel
+.PHONY: help program demo boot-time test unit boot boot-keyring peer-differential interop manual fmt clippy docs deny packages guest-kernel
 
 CARGO ?= cargo
 CARGO_TESTS := $(CARGO) test --locked --workspace --no-fail-fast
@@ -32,6 +32,13 @@ SEED ?= 1
 peer-differential: packages ## Fresh random policies and images against a live systemd-dissect (as root; SEED=, PEER=)
 	@tests/peer/chroot.sh '$(PEER)'
 	VERIROOT_PEER='$(abspath $(PEER))' VERIROOT_SEED='$(SEED)' $(CARGO) test --locked --test peer -- --nocapture
+
+manual: packages ## Man pages and shell completions under dist/, made anew from the program's arguments
+	$(CARGO) run --locked --quiet --example manual
+
+interop: packages ## Trees of veritysetup and signatures of openssl, made now, and what audit says of them
+	@tests/guest/packages.sh interop
+	$(CARGO) test --locked --test interop --no-fail-fast
 
 program: packages ## The program as it ships
 	$(CARGO) build --locked --release --bin veriroot

@@ -1,16 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Brings a Debian machine that has only the Rust toolchain to where everything here builds and boots.
-# Usage: packages.sh build | guest
+# Usage: packages.sh build | guest | interop
 #   build   what the compiler needs
 #   guest   what the boot tests and the demo need: an emulator, busybox, and a kernel under build/kernel (unpacked,
 #           never installed)
+#   interop the programs whose trees and signatures ours are compared with
 # Runs again in no time when all is there; anything that fails ends it, loudly.
 set -euo pipefail
 trap 'echo "packages.sh: line $LINENO failed: $BASH_COMMAND" >&2' ERR
 cd "$(dirname "$0")/../.."
 
 build=(gcc libc6-dev pkg-config libssl-dev libdevmapper-dev libclang-dev)
+interop=(cryptsetup-bin openssl)
 guest=(qemu-system-x86 busybox-static)
 
 as_root() {
@@ -59,6 +61,7 @@ unpack_kernel() {
 
 case ${1:-} in
     build) install_missing "${build[@]}" ;;
+    interop) install_missing "${interop[@]}" ;;
     guest) install_missing "${guest[@]}"; unpack_kernel ;;
-    *) echo "usage: packages.sh build | guest" >&2; exit 2 ;;
+    *) echo "usage: packages.sh build | guest | interop" >&2; exit 2 ;;
 esac

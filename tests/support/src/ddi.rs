@@ -88,6 +88,8 @@ type MakeSignature = Arc<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>;
 pub struct Volume {
     content: Vec<u8>,
     verity: Option<verity::Params>,
+    /// Made elsewhere, in place of what the parameters would give.
+    formatted: Option<verity::Formatted>,
     signature: Option<MakeSignature>,
 }
 
@@ -101,7 +103,8 @@ impl Volume {
     /// Protects `content`, whole blocks of a file system.
     #[must_use]
     pub fn new(content: Vec<u8>) -> Self {
-        let volume = Self { content, verity: Some(verity::Params::default()), signature: None };
+        let verity = Some(verity::Params::default());
+        let volume = Self { content, verity, formatted: None, signature: None };
         volume.signed_by(&keys::trusted())
     }
 
@@ -135,6 +138,12 @@ impl Volume {
         Self { verity: Some(params), ..self }
     }
 
+    /// A tree that another program made of the content.
+    #[must_use]
+    pub fn formatted(self, formatted: verity::Formatted) -> Self {
+        Self { formatted: Some(formatted), ..self }
+    }
+
     /// A tree but no signature partition.
     #[must_use]
     pub fn unsigned(self) -> Self {
@@ -144,7 +153,7 @@ impl Volume {
     /// Neither tree nor signature.
     #[must_use]
     pub fn plain(self) -> Self {
-        Self { verity: None, signature: None, ..self }
+        Self { verity: None, formatted: None, signature: None, ..self }
     }
 }
 
@@ -279,7 +288,8 @@ impl Builder {
         let mut data_guid = fresh_guid(planned.len());
         let at = planned.len();
         if let Some(params) = &volume.verity {
-            let made = params.format(&volume.content);
+            let formatted = volume.formatted.clone();
+            let made = formatted.unwrap_or_else(|| params.format(&volume.content));
             let hash = &made.root_hash;
             data_guid = Uuid::from_slice(&hash[..16]).unwrap();
             let hash_guid = Uuid::from_slice(&hash[hash.len() - 16..]).unwrap();
