@@ -19,7 +19,7 @@ mod sarif;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use veriroot::finding::Class;
 use veriroot::report::Report;
 
@@ -61,9 +61,15 @@ enum Json {
     Off,
 }
 
+/// The arguments as a whole, from which dist/ is made too.
+pub(crate) fn command() -> clap::Command {
+    Arguments::command()
+}
+
 /// Runs the command that the arguments name.
 pub(crate) fn run() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let parsed = command().try_get_matches().and_then(|it| Arguments::from_arg_matches(&it));
+    let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(error) => {
             // What can't be printed can't be reported either.

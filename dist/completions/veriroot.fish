@@ -1,0 +1,100 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_veriroot_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_veriroot_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_veriroot_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_veriroot_using_subcommand
+    set -l cmd (__fish_veriroot_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c veriroot -n "__fish_veriroot_needs_command" -s h -l help -d 'Print help'
+complete -c veriroot -n "__fish_veriroot_needs_command" -s V -l version -d 'Print version'
+complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "audit" -d 'Judges an image with the boot engine: policy, signature, every block'
+complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "boot" -d 'Boots the image that the kernel command line names (run in an initrd)'
+complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "keys" -d 'Shows the trust anchors of a boot, and what is wrong with them'
+complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "policy" -d 'Shows, lints and compares image policies'
+complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l image-policy -d 'Image policy to demand, as in systemd.image-policy(7)' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l image-filter -d 'Partitions to look at, such as root=fixture_2*' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l certificate -d 'Certificate to trust, or a directory of them (repeatable)' -r -F
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l policy-file -d 'Policy file to demand (repeatable; all have to be met)' -r -F
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l root-hash -d 'Root hash that root must have, beside every other demand' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l usr-hash -d 'Root hash that usr must have, beside every other demand' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l architecture -d 'Architecture of the machine the image is for, such as arm64' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l json -d 'Print the verdict as JSON' -r -f -a "pretty\t'Indented'
+short\t'On one line'
+off\t'Not at all'"
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -s q -l quiet -d 'Say nothing but the verdict\'s exit code and errors'
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c veriroot -n "__fish_veriroot_using_subcommand boot" -s h -l help -d 'Print help'
+complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and not __fish_seen_subcommand_from list check help" -s h -l help -d 'Print help'
+complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and not __fish_seen_subcommand_from list check help" -f -a "list" -d 'Lists the trust anchors, and the files that can\'t be one'
+complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and not __fish_seen_subcommand_from list check help" -f -a "check" -d 'Says whether a boot would go on with them, and if not, why'
+complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and not __fish_seen_subcommand_from list check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and __fish_seen_subcommand_from list" -l root -d 'Unpacked initrd to look into (its links have to stay inside)' -r -F
+complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and __fish_seen_subcommand_from list" -l certificate -d 'Certificate or directory to use in place of the policy\'s (repeatable)' -r -F
+complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and __fish_seen_subcommand_from list" -l policy-file -d 'Policy file to use in place of the system\'s (repeatable; all hold)' -r -F
+complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and __fish_seen_subcommand_from list" -l json -d 'Print JSON' -r -f -a "pretty\t'Indented'
+short\t'On one line'
+off\t'Not at all'"
+complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and __fish_seen_subcommand_from check" -l root -d 'Unpacked initrd to look into (its links have to stay inside)' -r -F
+complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and __fish_seen_subcommand_from check" -l certificate -d 'Certificate or directory to use in place of the policy\'s (repeatable)' -r -F
+complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and __fish_seen_subcommand_from check" -l policy-file -d 'Policy file to use in place of the system\'s (repeatable; all hold)' -r -F
+complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and __fish_seen_subcommand_from check" -l json -d 'Print JSON' -r -f -a "pretty\t'Indented'
+short\t'On one line'
+off\t'Not at all'"
+complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and __fish_seen_subcommand_from help" -f -a "list" -d 'Lists the trust anchors, and the files that can\'t be one'
+complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and __fish_seen_subcommand_from help" -f -a "check" -d 'Says whether a boot would go on with them, and if not, why'
+complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and not __fish_seen_subcommand_from show lint diff help" -s h -l help -d 'Print help'
+complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and not __fish_seen_subcommand_from show lint diff help" -f -a "show" -d 'Shows the normal form of a policy, and what it says of every partition'
+complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and not __fish_seen_subcommand_from show lint diff help" -f -a "lint" -d 'Says what is wrong with policies, or only looks right'
+complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and not __fish_seen_subcommand_from show lint diff help" -f -a "diff" -d 'Shows what one policy admits that another does not'
+complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and not __fish_seen_subcommand_from show lint diff help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and __fish_seen_subcommand_from show" -l json -d 'Print JSON' -r -f -a "pretty\t'Indented'
+short\t'On one line'
+off\t'Not at all'"
+complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and __fish_seen_subcommand_from show" -l as-systemd -d 'Show how systemd 262 reads it, mistakes included'
+complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and __fish_seen_subcommand_from lint" -l json -d 'Print JSON' -r -f -a "pretty\t'Indented'
+short\t'On one line'
+off\t'Not at all'"
+complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and __fish_seen_subcommand_from lint" -l sarif -d 'Print SARIF 2.1.0'
+complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and __fish_seen_subcommand_from lint" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and __fish_seen_subcommand_from diff" -l json -d 'Print JSON' -r -f -a "pretty\t'Indented'
+short\t'On one line'
+off\t'Not at all'"
+complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "show" -d 'Shows the normal form of a policy, and what it says of every partition'
+complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "lint" -d 'Says what is wrong with policies, or only looks right'
+complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "diff" -d 'Shows what one policy admits that another does not'
+complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from audit boot keys policy help" -f -a "audit" -d 'Judges an image with the boot engine: policy, signature, every block'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from audit boot keys policy help" -f -a "boot" -d 'Boots the image that the kernel command line names (run in an initrd)'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from audit boot keys policy help" -f -a "keys" -d 'Shows the trust anchors of a boot, and what is wrong with them'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from audit boot keys policy help" -f -a "policy" -d 'Shows, lints and compares image policies'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from audit boot keys policy help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "list" -d 'Lists the trust anchors, and the files that can\'t be one'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "check" -d 'Says whether a boot would go on with them, and if not, why'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "show" -d 'Shows the normal form of a policy, and what it says of every partition'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "lint" -d 'Says what is wrong with policies, or only looks right'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "diff" -d 'Shows what one policy admits that another does not'
