@@ -40,6 +40,10 @@ interop: packages ## Trees of veritysetup and signatures of openssl, made now, a
 	@tests/guest/packages.sh interop
 	$(CARGO) test --locked --test interop --no-fail-fast
 
+boot-keyring: program ## A kernel that trusts our key as second witness (fetches a kernel of Debian unstable)
+	@tests/guest/packages.sh keyring
+	$(CARGO) test --locked --test boot-keyring --no-fail-fast
+
 program: packages ## The program as it ships
 	$(CARGO) build --locked --release --bin veriroot
 

@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Brings a Debian machine that has only the Rust toolchain to where everything here builds and boots.
-# Usage: packages.sh build | guest | interop
-#   build   what the compiler needs
-#   guest   what the boot tests and the demo need: an emulator, busybox, and a kernel under build/kernel (unpacked,
-#           never installed)
-#   interop the programs whose trees and signatures ours are compared with
+# Usage: packages.sh build | guest | keyring | interop
+#   build    what the compiler needs
+#   guest    what the boot tests and the demo need: an emulator, busybox, dmsetup, and a kernel under build/kernel
+#            (unpacked, never installed)
+#   keyring  what `make boot-keyring` needs beside that: keyctl, and a kernel under build/kernel-keyring whose dm-verity
+#            has a keyring of its own (Linux 7.2 or later)
+#   interop  the programs whose trees and signatures ours are compared with
 # Runs again in no time when all is there; anything that fails ends it, loudly.
 set -euo pipefail
 trap 'echo "packages.sh: line $LINENO failed: $BASH_COMMAND" >&2' ERR
@@ -13,7 +15,8 @@ cd "$(dirname "$0")/../.."
 
 build=(gcc libc6-dev pkg-config libssl-dev libdevmapper-dev libclang-dev)
 interop=(cryptsetup-bin openssl)
-guest=(qemu-system-x86 busybox-static)
+guest=(qemu-system-x86 busybox-static dmsetup)
+keyring=(keyutils xz-utils debian-archive-keyring)
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then env DEBIAN_FRONTEND=noninteractive "$@"; else sudo env DEBIAN_FRONTEND=noninteractive "$@"; fi
@@ -59,9 +62,51 @@ unpack_kernel() {
     mv "$work/tree" build/kernel
 }
 
+# The kernel of Debian unstable, from the mirror this machine uses. Its lists stay in a directory of their own, so that
+# nothing of unstable can get onto this machine.
+download_later_kernel() {
+    local mirror image packages apt="$1/apt"
+    # shellcheck disable=SC2016 # apt's own variable
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1)
+    [ -n "$mirror" ] || { echo "packages.sh: apt knows no mirror of Debian" >&2; return 1; }
+    mkdir -p "$apt"/{lists,cache/archives}/partial
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror sid main" > "$apt/sources.list"
+    local options=(-q -o "Dir::Etc::SourceList=$apt/sources.list" -o Dir::Etc::SourceParts=- -o "Dir::State::Lists=$apt/lists"
+        -o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=root)
+    apt-get "${options[@]}" update >&2
+    image=$(apt-cache "${options[@]}" depends linux-image-amd64 | awk '/Depends: linux-image-/ { print $2; exit }')
+    # The image package is an empty one; kernel, list of what is built in, and modules are in these.
+    packages=$(apt-cache "${options[@]}" depends "$image" | awk '/Depends: linux-(base|binary|modules)-[0-9]/ { print $2 }')
+    [ -n "$packages" ] || { echo "packages.sh: $image is not made as expected" >&2; return 1; }
+    # shellcheck disable=SC2086 # one word per package
+    (cd "$1" && apt-get "${options[@]}" download $packages >&2)
+}
+
+unpack_later_kernel() {
+    [ -e build/kernel-keyring/boot ] && return
+    echo "packages.sh: unpacking a later kernel under build/kernel-keyring" >&2
+    mkdir -p build
+    local work package modules; work=$(mktemp -d build/kernel-keyring.XXXXXX)
+    # shellcheck disable=SC2064 # the name is fixed now, not at exit
+    trap "rm -rf '$work'" EXIT
+    download_later_kernel "$PWD/$work"
+    mkdir -p "$work/all" "$work/tree/boot" "$work/tree/lib/modules"
+    for package in "$work"/linux-*.deb; do
+        dpkg --fsys-tarfile "$package" | tar -x -C "$work/all" --wildcards './usr/lib/modules/*'
+    done
+    modules=$(echo "$work"/all/usr/lib/modules/*)
+    mv "$modules/vmlinuz" "$work/tree/boot/vmlinuz-${modules##*/}"
+    (cd "$work/all/usr/lib/modules" && tar -c "${modules##*/}"/{modules.builtin,kernel/{lib,crypto,fs,net/core,drivers/{virtio,net,block,md}}}) |
+        tar -x -C "$work/tree/lib/modules"
+    find "$work/tree" -name '*.ko.xz' -exec xz -d {} +
+    rm -rf build/kernel-keyring
+    mv "$work/tree" build/kernel-keyring
+}
+
 case ${1:-} in
     build) install_missing "${build[@]}" ;;
     interop) install_missing "${interop[@]}" ;;
     guest) install_missing "${guest[@]}"; unpack_kernel ;;
-    *) echo "usage: packages.sh build | guest | interop" >&2; exit 2 ;;
+    keyring) install_missing "${guest[@]}" "${keyring[@]}"; unpack_later_kernel ;;
+    *) echo "usage: packages.sh build | guest | keyring | interop" >&2; exit 2 ;;
 esac

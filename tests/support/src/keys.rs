@@ -144,9 +144,10 @@ impl Spec {
         let mut name = X509NameBuilder::new().unwrap();
         name.append_entry_by_nid(Nid::COMMONNAME, &self.name).unwrap();
         let name = name.build();
+        // Two digits of the year up to 2049: RFC 5280 wants it so, and the kernel insists.
         let (from, to) = match self.validity {
-            Validity::Always => ("20000101000000Z", "21000101000000Z"),
-            Validity::Expired => ("20000101000000Z", "20010101000000Z"),
+            Validity::Always => ("000101000000Z", "21000101000000Z"),
+            Validity::Expired => ("000101000000Z", "010101000000Z"),
             Validity::Future => ("20990101000000Z", "21000101000000Z"),
         };
         let mut builder = X509Builder::new().unwrap();

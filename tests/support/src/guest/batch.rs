@@ -71,7 +71,10 @@ impl Scenario {
 
 /// Scenarios, in the order they run.
 #[derive(Clone, Debug, Default)]
-pub struct Batch(Vec<Scenario>);
+pub struct Batch {
+    scenarios: Vec<Scenario>,
+    words: String,
+}
 
 /// What became of one scenario.
 #[derive(Clone, Debug)]
@@ -96,13 +99,23 @@ pub struct Outcome {
 pub struct Outcomes(BTreeMap<String, Outcome>);
 
 impl Batch {
+    /// Words for the guest's own kernel command line, which no scenario sees.
+    #[must_use]
+    pub fn words(self, words: &str) -> Self {
+        Self { words: words.to_owned(), ..self }
+    }
+
     /// Adds a scenario.
     ///
     /// # Panics
     /// If one of that name is there.
     pub fn add(&mut self, scenario: Scenario) {
-        assert!(self.0.iter().all(|other| other.name != scenario.name), "{} twice", scenario.name);
-        self.0.push(scenario);
+        assert!(
+            self.scenarios.iter().all(|other| other.name != scenario.name),
+            "{} twice",
+            scenario.name
+        );
+        self.scenarios.push(scenario);
     }
 
     /// Boots one guest and runs them all.
@@ -112,20 +125,20 @@ impl Batch {
     #[must_use]
     pub fn run(&self, kernel: &Kernel, initrd: InitrdBuilder) -> Outcomes {
         let initrd = self.write(initrd);
-        let limit: Duration = self.0.iter().map(|scenario| scenario.limit).sum();
+        let limit: Duration = self.scenarios.iter().map(|scenario| scenario.limit).sum();
         let run = Guest::new(kernel, &initrd)
             .limit(limit + Duration::from_secs(60))
-            .boot("console=ttyS0 panic=-1 quiet");
+            .boot(&format!("console=ttyS0 panic=-1 quiet {}", self.words));
         let outcome = |scenario: &Scenario| {
             let outcome = outcome(&run, &scenario.name);
             let complain = || panic!("no outcome of {}:\n{}", scenario.name, run.tail());
             (scenario.name.clone(), outcome.unwrap_or_else(complain))
         };
-        Outcomes(self.0.iter().map(outcome).collect())
+        Outcomes(self.scenarios.iter().map(outcome).collect())
     }
 
     fn write(&self, mut initrd: InitrdBuilder) -> Initrd {
-        for (number, scenario) in self.0.iter().enumerate() {
+        for (number, scenario) in self.scenarios.iter().enumerate() {
             let directory = format!("scenarios/{number:03}-{}", scenario.name);
             let own = [
                 ("cmdline", scenario.cmdline.as_bytes().to_vec()),

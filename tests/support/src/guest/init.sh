@@ -12,8 +12,11 @@ mount -t tmpfs -o mode=0755 tmpfs /run
 # Kernel messages between markers would tear them: they are printed from the log where they are wanted.
 dmesg -n 1
 
+# A module's parameters stand on the command line as module.name=value, where modprobe reads them too.
 while read -r module; do
-    insmod "/lib/modules/$module.ko" || echo "INIT: insmod $module failed"
+    parameters=$(tr ' ' '\n' < /proc/cmdline | sed -n "s/^$module\.//p")
+    # shellcheck disable=SC2086 # one word per parameter
+    insmod "/lib/modules/$module.ko" $parameters || echo "INIT: insmod $module failed"
 done < /lib/modules/order
 
 # The emulator's network is always this one; asking for it would only take time.

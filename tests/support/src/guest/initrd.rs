@@ -18,20 +18,13 @@ const BUSYBOX: &str = "/bin/busybox";
 /// `/init`.
 const INIT: &str = include_str!("init.sh");
 
-/// In load order: checksums and hashes first, for what asks the kernel for them when it loads.
-const MODULES: &[&str] = &[
-    "crc32c_generic",
-    "crc32c-intel",
-    "sha256-generic",
-    "sha256-ssse3",
-    "virtio_pci",
-    "virtio_net",
-    "loop",
-    "dm-verity",
-    "erofs",
-    "squashfs",
-    "ext4",
-];
+/// Checksums and hashes, for what asks the kernel for them when it loads. Later kernels have them
+/// built in, by other names.
+const HASHES: &[&str] = &["crc32c_generic", "crc32c-intel", "sha256-generic", "sha256-ssse3"];
+
+/// In load order.
+const MODULES: &[&str] =
+    &["virtio_pci", "virtio_net", "loop", "dm-verity", "erofs", "squashfs", "ext4"];
 
 /// Where the initrd's policy files are.
 pub(super) const POLICY: &str = "etc/veriroot/policy.d";
@@ -88,7 +81,9 @@ impl Initrd {
         }
 
         let (mut order, mut modules) = (String::new(), 0);
-        for module in kernel.modules(MODULES) {
+        let hashes = HASHES.iter().filter(|name| kernel.has(name));
+        let wanted: Vec<&str> = hashes.chain(MODULES).copied().collect();
+        for module in kernel.modules(&wanted) {
             order.push_str(&module.name);
             order.push('\n');
             modules += module.object.len();
@@ -120,6 +115,20 @@ impl InitrdBuilder {
     #[must_use]
     pub fn file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
         self.archive.file(path, 0o644, content.as_ref());
+        self
+    }
+
+    /// Adds a program of this machine, with the libraries it loads: `/usr/bin/NAME` in the guest.
+    ///
+    /// # Panics
+    /// If it or one of its libraries can't be read.
+    #[must_use]
+    pub fn program(mut self, path: &Path) -> Self {
+        let name = path.file_name().expect("a program has a name").to_string_lossy();
+        self.archive.file(&format!("usr/bin/{name}"), 0o755, &read(path));
+        for library in shared_libraries(path) {
+            self.archive.file(&library.to_string_lossy(), 0o755, &read(&library));
+        }
         self
     }
 

@@ -34,6 +34,16 @@ impl Kernel {
             .unwrap_or_else(|| panic!("no kernel to boot: run `make guest-kernel` first"))
     }
 
+    /// The later kernel under `build/kernel-keyring`: one whose dm-verity has a keyring of its own.
+    ///
+    /// # Panics
+    /// If there is none, with a hint.
+    #[must_use]
+    pub fn with_verity_keyring() -> Self {
+        Self::in_tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../build/kernel-keyring"))
+            .unwrap_or_else(|| panic!("no such kernel: run `make boot-keyring`"))
+    }
+
     fn in_tree(tree: &Path) -> Option<Self> {
         let image = fs::read_dir(tree.join("boot"))
             .ok()?
@@ -61,6 +71,12 @@ impl Kernel {
             self.add(name, &mut ordered);
         }
         ordered
+    }
+
+    /// Whether it has a module of that name, or has it built in.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.modules.contains_key(&name.replace('-', "_"))
     }
 
     fn add(&self, name: &str, ordered: &mut Vec<Module>) {
