@@ -7,9 +7,12 @@
 
 mod boots_pinned_root_without_signature;
 mod boots_signed_image_on_verity;
+mod boots_with_the_corruption_mode_of_the_policy;
+mod demands;
 mod machine;
 mod reboots_the_machine_on_refusal;
 mod refuses_another_partition_as_root;
+mod refuses_device_name_that_is_taken;
 mod refuses_flipped_bit_in_data;
 mod refuses_flipped_bit_in_hash_tree;
 mod refuses_image_signed_by_stranger;
@@ -19,6 +22,8 @@ mod refuses_pin_of_another_root;
 mod refuses_pin_of_usr_where_root_is_used;
 mod refuses_pinned_root_without_signature;
 mod refuses_plain_root;
+mod refuses_root_below_minimum_version;
+mod refuses_root_hash_the_kernel_does_not_accept;
 mod refuses_words_that_widen_policy;
 
 /// What the shared guest runs, in this order.
@@ -34,4 +39,17 @@ const ATTACKS: &[&machine::Attack] = &[
     &refuses_pinned_root_without_signature::ATTACK,
     &refuses_plain_root::ATTACK,
     &refuses_words_that_widen_policy::ATTACK,
+];
+
+/// What the second shared guest runs, in this order: the genuine image under other policies.
+const DEMANDS: &[&demands::Demand] = &[
+    &boots_with_the_corruption_mode_of_the_policy::EIO,
+    &boots_with_the_corruption_mode_of_the_policy::RESTART,
+    &boots_with_the_corruption_mode_of_the_policy::PANIC,
+    &refuses_device_name_that_is_taken::SQUATTED,
+    &refuses_device_name_that_is_taken::TWICE,
+    &refuses_root_below_minimum_version::NEWER,
+    &refuses_root_below_minimum_version::SAME,
+    &refuses_root_hash_the_kernel_does_not_accept::REQUIRED,
+    &refuses_root_hash_the_kernel_does_not_accept::OFF,
 ];
