@@ -88,7 +88,7 @@ impl VerityError {
                      secondary, platform, or .dm-verity), or set trust.kernel-keyring = \"off\""
                 } else {
                     "the kernel takes fewer kinds of signature: sign with RSA and PKCS #1 v1.5 \
-                     padding, or with ECDSA, and without signed attributes"
+                     padding and without signed attributes, as systemd-repart does"
                 },
             ),
             Self::KernelUnable { designator, .. } => (
