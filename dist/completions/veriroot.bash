@@ -22,6 +22,9 @@ _veriroot() {
             veriroot,boot)
                 cmd="veriroot__subcmd__boot"
                 ;;
+            veriroot,dissect)
+                cmd="veriroot__subcmd__dissect"
+                ;;
             veriroot,help)
                 cmd="veriroot__subcmd__help"
                 ;;
@@ -36,6 +39,9 @@ _veriroot() {
                 ;;
             veriroot__subcmd__help,boot)
                 cmd="veriroot__subcmd__help__subcmd__boot"
+                ;;
+            veriroot__subcmd__help,dissect)
+                cmd="veriroot__subcmd__help__subcmd__dissect"
                 ;;
             veriroot__subcmd__help,help)
                 cmd="veriroot__subcmd__help__subcmd__help"
@@ -110,7 +116,7 @@ _veriroot() {
 
     case "${cmd}" in
         veriroot)
-            opts="-h -V --help --version audit boot keys policy help"
+            opts="-h -V --help --version audit boot dissect keys policy help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -124,7 +130,7 @@ _veriroot() {
             return 0
             ;;
         veriroot__subcmd__audit)
-            opts="-q -h --image-policy --image-filter --certificate --policy-file --root-hash --usr-hash --architecture --json --quiet --help"
+            opts="-q -h --image-policy --image-filter --certificate --policy-file --root-hash --usr-hash --architecture --json --sarif --html --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -162,6 +168,10 @@ _veriroot() {
                     COMPREPLY=($(compgen -W "pretty short off" -- "${cur}"))
                     return 0
                     ;;
+                --html)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -183,8 +193,42 @@ _veriroot() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        veriroot__subcmd__dissect)
+            opts="-h --image-policy --image-filter --policy-file --architecture --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --image-policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image-filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --architecture)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --json)
+                    COMPREPLY=($(compgen -W "pretty short off" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         veriroot__subcmd__help)
-            opts="audit boot keys policy help"
+            opts="audit boot dissect keys policy help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -212,6 +256,20 @@ _veriroot() {
             return 0
             ;;
         veriroot__subcmd__help__subcmd__boot)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        veriroot__subcmd__help__subcmd__dissect)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

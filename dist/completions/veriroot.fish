@@ -28,22 +28,33 @@ complete -c veriroot -n "__fish_veriroot_needs_command" -s h -l help -d 'Print h
 complete -c veriroot -n "__fish_veriroot_needs_command" -s V -l version -d 'Print version'
 complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "audit" -d 'Judges an image with the boot engine: policy, signature, every block'
 complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "boot" -d 'Boots the image that the kernel command line names (run in an initrd)'
+complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "dissect" -d 'Shows what an image says about itself, and whether a policy admits it'
 complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "keys" -d 'Shows the trust anchors of a boot, and what is wrong with them'
 complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "policy" -d 'Shows, lints and compares image policies'
 complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l image-policy -d 'Image policy to demand, as in systemd.image-policy(7)' -r
-complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l image-filter -d 'Partitions to look at, such as root=fixture_2*' -r
-complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l certificate -d 'Certificate to trust, or a directory of them (repeatable)' -r -F
-complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l policy-file -d 'Policy file to demand (repeatable; all have to be met)' -r -F
-complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l root-hash -d 'Root hash that root must have, beside every other demand' -r
-complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l usr-hash -d 'Root hash that usr must have, beside every other demand' -r
-complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l architecture -d 'Architecture of the machine the image is for, such as arm64' -r
-complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l json -d 'Print the verdict as JSON' -r -f -a "pretty\t'Indented'
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l image-policy -d 'Image policy to demand (systemd.image-policy(7))' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l image-filter -d 'Candidate partitions, such as root=fixture_2*' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l certificate -d 'Trusted certificate or directory; repeatable' -r -F
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l policy-file -d 'Policy file to demand; repeatable, all hold' -r -F
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l root-hash -d 'Root hash that root must have besides' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l usr-hash -d 'Root hash that usr must have besides' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l architecture -d 'Machine the image is for, such as arm64' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l json -d 'Print each verdict as JSON: pretty, short or off' -r -f -a "pretty\t'Indented'
 short\t'On one line'
 off\t'Not at all'"
-complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -s q -l quiet -d 'Say nothing but the verdict\'s exit code and errors'
-complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l html -d 'Write a page: what vouches for each byte' -r -F
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l sarif -d 'Print all verdicts as one SARIF 2.1.0 log'
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -s q -l quiet -d 'Say nothing but why an image is refused'
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -s h -l help -d 'Print help'
 complete -c veriroot -n "__fish_veriroot_using_subcommand boot" -s h -l help -d 'Print help'
+complete -c veriroot -n "__fish_veriroot_using_subcommand dissect" -l image-policy -d 'Image policy to hold the layout against, as in systemd.image-policy(7)' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand dissect" -l image-filter -d 'Partitions to look at, such as root=fixture_2*' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand dissect" -l policy-file -d 'Policy file to hold the layout against (repeatable; all have to be met)' -r -F
+complete -c veriroot -n "__fish_veriroot_using_subcommand dissect" -l architecture -d 'Architecture of the machine the image is for, such as arm64' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand dissect" -l json -d 'Print JSON' -r -f -a "pretty\t'Indented'
+short\t'On one line'
+off\t'Not at all'"
+complete -c veriroot -n "__fish_veriroot_using_subcommand dissect" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and not __fish_seen_subcommand_from list check help" -s h -l help -d 'Print help'
 complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and not __fish_seen_subcommand_from list check help" -f -a "list" -d 'Lists the trust anchors, and the files that can\'t be one'
 complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and not __fish_seen_subcommand_from list check help" -f -a "check" -d 'Says whether a boot would go on with them, and if not, why'
@@ -88,11 +99,12 @@ complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and __fish_see
 complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "lint" -d 'Says what is wrong with policies, or only looks right'
 complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "diff" -d 'Shows what one policy admits that another does not'
 complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from audit boot keys policy help" -f -a "audit" -d 'Judges an image with the boot engine: policy, signature, every block'
-complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from audit boot keys policy help" -f -a "boot" -d 'Boots the image that the kernel command line names (run in an initrd)'
-complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from audit boot keys policy help" -f -a "keys" -d 'Shows the trust anchors of a boot, and what is wrong with them'
-complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from audit boot keys policy help" -f -a "policy" -d 'Shows, lints and compares image policies'
-complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from audit boot keys policy help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from audit boot dissect keys policy help" -f -a "audit" -d 'Judges an image with the boot engine: policy, signature, every block'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from audit boot dissect keys policy help" -f -a "boot" -d 'Boots the image that the kernel command line names (run in an initrd)'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from audit boot dissect keys policy help" -f -a "dissect" -d 'Shows what an image says about itself, and whether a policy admits it'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from audit boot dissect keys policy help" -f -a "keys" -d 'Shows the trust anchors of a boot, and what is wrong with them'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from audit boot dissect keys policy help" -f -a "policy" -d 'Shows, lints and compares image policies'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from audit boot dissect keys policy help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c veriroot -n "__fish_veriroot_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "list" -d 'Lists the trust anchors, and the files that can\'t be one'
 complete -c veriroot -n "__fish_veriroot_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "check" -d 'Says whether a boot would go on with them, and if not, why'
 complete -c veriroot -n "__fish_veriroot_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "show" -d 'Shows the normal form of a policy, and what it says of every partition'

@@ -11,8 +11,8 @@ use serde::Serialize;
 use veriroot::dissect::Dissected;
 use veriroot::report::Report;
 
+use super::super::{Json, json};
 use super::rows::{Pairing, Row, rows};
-use crate::cli::{Json, json};
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
