@@ -39,7 +39,7 @@ pub(super) struct DissectArguments {
     /// Partitions to look at, such as root=fixture_2*.
     #[arg(long, value_name = "FILTER", value_parser = ImageFilter::parse)]
     image_filter: Option<ImageFilter>,
-    /// Policy file to hold the layout against (repeatable; all have to be met).
+    /// Policy file to hold the layout against (repeatable; all must be met).
     #[arg(long, value_name = "FILE")]
     policy_file: Vec<PathBuf>,
     /// Architecture of the machine the image is for, such as arm64.
