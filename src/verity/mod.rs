@@ -136,7 +136,8 @@ fn map_one(
     };
     let data = attach(partition.data, content.shape.data_block_size())?;
     let hash = attach(content.hash, content.shape.hash_block_size())?;
-    let key = kernel_key(designator, content, policy)?;
+    let required = &policy.trust().kernel_keyring;
+    let key = kernel_key(designator, &content.evidence, required)?;
     let on_corruption = policy.boot().on_corruption.value;
     let table = Table {
         data: &data,
@@ -149,7 +150,9 @@ fn map_one(
     let sectors = content.shape.data_len().checked_div(DM_SECTOR).unwrap_or_default();
     let device =
         MappedDevice::create(designator.name(), &uuid, sectors, "verity", &table.to_string())
-            .map_err(|error| not_created(designator, error, &policy.trust().kernel_keyring))?;
+            .map_err(|error| not_created(designator, error, required))?;
+    // The kernel has its copy.
+    drop(key);
     read_ends(&device, content).map_err(|(block, error)| VerityError::Read {
         designator,
         block,
@@ -167,12 +170,11 @@ fn map_one(
 /// The signature that was verified, where the kernel will find it; none where it is not asked.
 fn kernel_key(
     designator: PartitionDesignator,
-    content: &VerityContent,
-    policy: &EffectivePolicy,
+    evidence: &Evidence,
+    required: &Stated<KernelKeyring>,
 ) -> Result<Option<ThreadKey>, VerityError> {
-    let required = &policy.trust().kernel_keyring;
     let origin = || required.origin.clone();
-    match (required.value, &content.evidence) {
+    match (required.value, evidence) {
         (KernelKeyring::Off, _) => Ok(None),
         (KernelKeyring::Require, Evidence::Pin { .. }) => {
             Err(VerityError::NoSignature { designator, origin: origin() })
@@ -311,6 +313,18 @@ mod tests {
         ] {
             assert_eq!(optional(mode, key), text);
         }
+    }
+
+    #[test]
+    fn a_pin_is_no_signature_for_the_kernel() {
+        let pin = Evidence::Pin { word: "roothash=00".to_owned() };
+        let key = |value| {
+            let required = Stated { value, origin: Origin::BuiltIn };
+            kernel_key(PartitionDesignator::Root, &pin, &required)
+        };
+        assert!(key(KernelKeyring::Off).unwrap().is_none());
+        let error = key(KernelKeyring::Require).unwrap_err();
+        assert!(matches!(error, VerityError::NoSignature { .. }), "{error:?}");
     }
 
     #[test]
