@@ -46,15 +46,15 @@ impl IdentifiedPartition {
 /// It can't be put together, doubled, or left out: [`crate::verity`] takes nothing without a known file system.
 ///
 /// ```
-/// # use veriroot::{identify::Identified, policy_file::OnCorruption, sys::memfd::SealedMemfd, verity::map};
-/// fn next(it: Identified<SealedMemfd>) -> bool {
-///     map(it, OnCorruption::Restart).is_ok()
+/// # use veriroot::{identify::Identified, policy_file::EffectivePolicy, sys::memfd::SealedMemfd, verity::map};
+/// fn next(it: Identified<SealedMemfd>, policy: &EffectivePolicy) -> bool {
+///     map(it, policy).is_ok()
 /// }
 /// ```
 /// ```compile_fail,E0308
-/// # use veriroot::{fetch::Fetched, policy_file::OnCorruption, sys::memfd::SealedMemfd, verity::map};
-/// fn next(it: Fetched<SealedMemfd>) -> bool {
-///     map(it, OnCorruption::Restart).is_ok()
+/// # use veriroot::{fetch::Fetched, policy_file::EffectivePolicy, sys::memfd::SealedMemfd, verity::map};
+/// fn next(it: Fetched<SealedMemfd>, policy: &EffectivePolicy) -> bool {
+///     map(it, policy).is_ok()
 /// }
 /// ```
 /// ```compile_fail,E0451

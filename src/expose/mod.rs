@@ -48,7 +48,7 @@ pub struct Places {
 /// ```
 /// # use veriroot::{expose::{Exposed, Places, expose}, verity::Mapped};
 /// fn last(it: Mapped, places: &Places) -> Option<Exposed> {
-///     expose(it, "image", places).ok()
+///     expose(it, &[], "image", places).ok()
 /// }
 /// ```
 /// ```compile_fail,E0451

@@ -73,13 +73,13 @@ impl MappedPartition {
 /// ```
 /// # use veriroot::{expose::{Places, expose}, verity::Mapped};
 /// fn next(it: Mapped, places: &Places) -> bool {
-///     expose(it, "image", places).is_ok()
+///     expose(it, &[], "image", places).is_ok()
 /// }
 /// ```
 /// ```compile_fail,E0308
 /// # use veriroot::{expose::{Places, expose}, identify::Identified, sys::memfd::SealedMemfd};
 /// fn next(it: Identified<SealedMemfd>, places: &Places) -> bool {
-///     expose(it, "image", places).is_ok()
+///     expose(it, &[], "image", places).is_ok()
 /// }
 /// ```
 /// ```compile_fail,E0451
