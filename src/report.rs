@@ -6,7 +6,7 @@
 //! each partition used, what vouches for each byte, who demanded what. **Refuses:** nothing;
 //! `accepted` is written by the end of the path alone.
 
-use crate::authenticate::{Authenticated, Warrant};
+use crate::authenticate::{Authenticated, Evidence, Warrant};
 use crate::coverage::{Cover, Coverage};
 use crate::designator::PartitionDesignator;
 use crate::dissect::Dissected;
@@ -255,10 +255,18 @@ impl Report {
     pub(crate) fn authenticated(&mut self, authenticated: &Authenticated) {
         for partition in authenticated.partitions() {
             let Warrant::Verity { root_hash, evidence, .. } = &partition.warrant else { continue };
+            let (id, expected) = match evidence {
+                Evidence::Signature { .. } => {
+                    ("authenticate-signature", "a signature over the root hash by a trusted key")
+                }
+                Evidence::Pin { .. } => {
+                    ("authenticate-pin", "a root hash that a trusted pin names")
+                }
+            };
             self.passed(
-                ("authenticate-signature", Stage::Authenticate),
+                (id, Stage::Authenticate),
                 partition.designator.name(),
-                ("a signature over the root hash by a trusted key", evidence.to_string()),
+                (expected, evidence.to_string()),
                 DPS,
             );
             let (root_hash, evidence) = (root_hash.to_string(), evidence.to_string());

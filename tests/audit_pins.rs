@@ -81,6 +81,9 @@ fn a_pin_replaces_a_signature_only_by_policy() {
     let (code, verdict) = audit(&image, &authenticated, &[&pin]);
     assert_eq!((code, &verdict["partitions"][0]["root-hash"]), (0, &json!(hex(&image))));
     assert_eq!(verdict["partitions"][0]["signer"], json!(format!("pinned by {pin}")));
+    let finding =
+        |id| verdict["findings"].as_array().unwrap().iter().any(|it| it["id"] == json!(id));
+    assert!(finding("authenticate-pin") && !finding("authenticate-signature"));
     for (policy, options) in
         [(PINNABLE, &[pin.as_str()][..]), (PINNABLE, &[]), (authenticated.as_str(), &[])]
     {

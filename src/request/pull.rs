@@ -279,6 +279,7 @@ mod tests {
     #[test]
     fn refuses_what_systemd_guesses() {
         let unknown = |option: &str| PullError::UnknownOption { option: option.to_owned() };
+        let pin = format!("verify={}", "ab".repeat(32));
         let against = |earlier: &str, option: &str| PullError::Contradiction {
             earlier: earlier.to_owned(),
             option: option.to_owned(),
@@ -286,6 +287,8 @@ mod tests {
         let cases = [
             ("raw,machine,verfy=no:i:http://h/i", unknown("verfy=no")),
             ("raw,machine,verify=signatur:i:http://h/i", unknown("verify=signatur")),
+            // A checksum is a pin, too; one that can't be applied is not passed over.
+            (&format!("raw,machine,{pin}:i:http://h/i"), unknown(&pin)),
             ("raw,machine,Verify=no:i:http://h/i", unknown("Verify=no")),
             ("raw,machine,:i:http://h/i", unknown("")),
             ("raw,machine,runtime=maybe:i:http://h/i", unknown("runtime=maybe")),
