@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use veriroot::authenticate::anchors::{AnchorError, TrustAnchors};
+use veriroot::authenticate::cms::CmsError;
 use veriroot::authenticate::{AuthenticateError, Evidence};
 use veriroot::designator::PartitionDesignator;
 use veriroot::digest::RootHashClaim;
@@ -93,11 +94,14 @@ fn refuses_revoked_root_hash_whoever_vouches_for_it() {
         assert_eq!(error.finding().required_by, line);
         assert_refused!(error, Error::Authenticate(AuthenticateError::Revoked { .. }));
     }
-    // A signature.
+    // A good signature.
     let machine = Machine { file: revoking(&other), ..Machine::default() };
     let twin = Twin::new(machine.clone(), Ddi::builder().build());
     let error = twin.refused_by(&Machine { file: revoking(&hex(&twin.image)), ..machine });
-    assert_eq!(error.class(), Class::Revoked);
+    assert_refused!(
+        error,
+        Error::Authenticate(AuthenticateError::Cms { error: CmsError::Revoked { .. }, .. })
+    );
 }
 
 #[test]
