@@ -111,7 +111,10 @@ fn run(
         trust: Trust::of_policy(policy.trust(), anchors.as_ref(), request.pins()),
         expectation: expectation(&request),
     };
-    let source = Source::open_url(request.url(), &transport(&policy))?;
+    let mut source = Source::open_url(request.url(), &transport(&policy))?;
+    if let Some(sha256) = request.sha256() {
+        source = source.whole(sha256)?;
+    }
     let destination = (request.name(), &system.places);
     loader::boot(source, &demands, destination, report, progress)
 }

@@ -72,6 +72,7 @@ pub struct Request {
     root: RootDevice,
     root_word: String,
     pins: Vec<Pin>,
+    sha256: Option<[u8; 32]>,
     image_policies: Vec<String>,
     image_filter: ImageFilter,
 }
@@ -109,6 +110,11 @@ impl Request {
         Ok(Self {
             root_word: root_word.map(Word::shown).unwrap_or_default(),
             root,
+            sha256: if let TransportCheck::Sha256(sha256) = pull.check {
+                Some(sha256)
+            } else {
+                None
+            },
             pins: pins(words)?,
             image_policies: image_policies(words),
             image_filter: image_filter(words)?,
@@ -147,6 +153,12 @@ impl Request {
         &self.image_filter
     }
 
+    /// The SHA-256 that the whole file has to have.
+    #[must_use]
+    pub fn sha256(&self) -> Option<&[u8; 32]> {
+        self.sha256.as_ref()
+    }
+
     /// Image policies the command line adds, unparsed.
     #[must_use]
     pub fn image_policies(&self) -> &[String] {
@@ -179,7 +191,7 @@ fn pull(words: &[Word]) -> Result<Pull, RequestError> {
         Some("tar")
     } else if pull.class != ImageClass::Machine {
         Some("any class but machine")
-    } else if pull.check != TransportCheck::No {
+    } else if matches!(pull.check, TransportCheck::Signature | TransportCheck::Checksum) {
         Some("verify=signature (also where no verify= is given) and verify=checksum")
     } else if pull.base == Remote::BootOrigin {
         Some("bootorigin")

@@ -8,6 +8,8 @@
 
 use std::collections::BTreeMap;
 
+use data_encoding::HEXLOWER_PERMISSIVE;
+
 use crate::escape::escape;
 
 /// What is downloaded.
@@ -41,6 +43,8 @@ pub enum TransportCheck {
     Checksum,
     /// None.
     No,
+    /// The SHA-256 of the whole file, as `systemd-pull --verify=` takes it: a pin of its own.
+    Sha256([u8; 32]),
 }
 
 /// What `remote` is.
@@ -101,8 +105,15 @@ fn group(option: &str) -> Option<&'static str> {
         "ro" | "rw" => Some("writable"),
         "blockdev" => Some("blockdev"),
         "bootorigin" => Some("bootorigin"),
+        _ if parse_sha256(option).is_some() => Some("verify"),
         _ => option.strip_prefix("runtime=").and_then(parse_boolean).map(|_value| "runtime"),
     }
+}
+
+/// `verify=` with 64 hex digits.
+fn parse_sha256(option: &str) -> Option<[u8; 32]> {
+    let hex = option.strip_prefix("verify=")?;
+    HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok()?.try_into().ok()
 }
 
 /// The options by group.
@@ -159,7 +170,9 @@ impl Pull {
         let check = match given("verify") {
             Some("verify=no") => TransportCheck::No,
             Some("verify=checksum") => TransportCheck::Checksum,
-            _ => TransportCheck::Signature,
+            given => given
+                .and_then(parse_sha256)
+                .map_or(TransportCheck::Signature, TransportCheck::Sha256),
         };
         if format == Format::Tar && given("blockdev").is_some() {
             return Err(PullError::Contradiction {
@@ -263,6 +276,12 @@ mod tests {
     }
 
     #[test]
+    fn a_checksum_is_a_transport_check() {
+        let text = format!("raw,machine,verify={}:image:http://h/i", "aB".repeat(32));
+        assert_eq!(Pull::parse(&text).unwrap().check, TransportCheck::Sha256([0xab; 32]));
+    }
+
+    #[test]
     fn names_come_from_the_url_where_none_is_given() {
         let cases = [
             ("raw,machine::http://h/d/rootdisk.raw.xz", "rootdisk"),
@@ -279,7 +298,7 @@ mod tests {
     #[test]
     fn refuses_what_systemd_guesses() {
         let unknown = |option: &str| PullError::UnknownOption { option: option.to_owned() };
-        let pin = format!("verify={}", "ab".repeat(32));
+        let short = format!("verify={}", "ab".repeat(31));
         let against = |earlier: &str, option: &str| PullError::Contradiction {
             earlier: earlier.to_owned(),
             option: option.to_owned(),
@@ -287,8 +306,7 @@ mod tests {
         let cases = [
             ("raw,machine,verfy=no:i:http://h/i", unknown("verfy=no")),
             ("raw,machine,verify=signatur:i:http://h/i", unknown("verify=signatur")),
-            // A checksum is a pin, too; one that can't be applied is not passed over.
-            (&format!("raw,machine,{pin}:i:http://h/i"), unknown(&pin)),
+            (&format!("raw,machine,{short}:i:http://h/i"), unknown(&short)),
             ("raw,machine,Verify=no:i:http://h/i", unknown("Verify=no")),
             ("raw,machine,:i:http://h/i", unknown("")),
             ("raw,machine,runtime=maybe:i:http://h/i", unknown("runtime=maybe")),

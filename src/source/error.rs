@@ -22,6 +22,16 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
+    /// Another file than the one whose SHA-256 was given.
+    #[error("{name} has SHA-256 {found}, and {expected} was demanded")]
+    Digest {
+        /// Which source.
+        name: String,
+        /// Hex, as demanded.
+        expected: String,
+        /// Hex, of what came.
+        found: String,
+    },
     /// Nothing in it.
     #[error("{name} is empty")]
     Empty {
@@ -137,7 +147,8 @@ impl Error {
         match self {
             Self::Child { .. } => "network child",
             Self::NoBuffer => "buffer",
-            Self::Empty { name }
+            Self::Digest { name, .. }
+            | Self::Empty { name }
             | Self::Ended { name }
             | Self::File { name, .. }
             | Self::FileKind { name }
@@ -169,8 +180,13 @@ impl Error {
                 ("source-link", "answers of the network child", "try another mirror; report this")
             }
             Self::Memory { .. } => {
-                ("source-memory", "memory for the stream", "name the file instead of piping it")
+                ("source-memory", "memory for the whole file", "give the machine more memory")
             }
+            Self::Digest { .. } => (
+                "source-digest",
+                "the file whose SHA-256 verify= names",
+                "serve the file that was pinned, or pin the one that is served",
+            ),
             Self::NoBuffer => ("source-buffer", "a buffer", "report this"),
             Self::NoTlsRoots { .. } => {
                 ("source-no-tls-roots", "TLS roots for https", "set tls-roots in the policy file")
@@ -229,6 +245,7 @@ impl Refusal for Error {
     fn class(&self) -> Class {
         match self {
             Self::Child { .. } | Self::Memory { .. } => Class::Dev,
+            Self::Digest { .. } => Class::Pair,
             Self::Empty { .. }
             | Self::Limit { .. }
             | Self::Range { .. }

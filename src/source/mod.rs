@@ -204,6 +204,17 @@ impl Source {
         Self { name, len: opened.len, mode, has_validator, bytes }.within(size_max)
     }
 
+    /// Reads the whole source, in order, into sealed memory, and goes on from there if its SHA-256
+    /// is the one given. That says nothing of what the image itself has to prove.
+    ///
+    /// # Errors
+    /// [`Error::Digest`]; [`Error::Memory`] before anything is read; else as [`Self::read`].
+    pub fn whole(mut self, sha256: &[u8; 32]) -> Result<Self, Error> {
+        let file = spool::whole(&mut self, sha256)?;
+        let (mode, bytes) = (Mode::Spooled, Bytes::File(file));
+        Ok(Self { mode, bytes, has_validator: true, ..self })
+    }
+
     /// Length, bytes: at least 1.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a source is never empty")]

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 #![forbid(unsafe_code)]
-//! Streams, whose ends are not known before they came.
+//! Whole files in memory: streams, whose ends are not known before they came, and sources whose
+//! every byte is asked for.
 //!
-//! **In:** a stream of this machine that may be endless. **Out:** all of it in sealed memory.
-//! **Refuses:** the first byte over the limit, and to take the last memory of the machine.
+//! **In:** a stream of this machine that may be endless; a source and a SHA-256.
+//! **Out:** all of it in sealed memory. **Refuses:** the first byte over the limit, to take the last
+//! memory of the machine, and a file with another SHA-256.
 
 use std::fs::File;
 use std::io::{self, Read};
 
-use super::Error;
+use data_encoding::HEXLOWER;
+use openssl::sha::Sha256;
+
+use super::{Error, Source};
 use crate::limits;
 use crate::sys::memfd::{Memfd, available};
+use crate::units::ByteRange;
 
 /// Bytes taken between two looks at the machine's memory.
 const CHUNK: usize = 1 << 20;
@@ -39,6 +45,31 @@ pub(super) fn spool(mut stream: impl Read, name: &str, limit: u64) -> Result<(Fi
         len = end;
     }
     Ok((memfd.seal().map_err(memory)?.into_file(), len))
+}
+
+/// Reads all of `source` into sealed memory and compares its SHA-256.
+pub(super) fn whole(source: &mut Source, expected: &[u8; 32]) -> Result<File, Error> {
+    let name = source.name().to_owned();
+    let memory = |error| Error::Memory { name: name.clone(), source: error };
+    let missing = available().map_err(memory)? < source.len().saturating_add(limits::SPOOL_RESERVE);
+    if missing {
+        return Err(memory(io::ErrorKind::OutOfMemory.into()));
+    }
+    let memfd = Memfd::create("veriroot-whole", source.len()).map_err(memory)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; CHUNK];
+    if let Some(range) = ByteRange::new(0, source.len()) {
+        source.read_into(range, &mut buffer, |offset, chunk| {
+            hash.update(chunk);
+            memfd.write_at(offset, chunk).map_err(memory)
+        })?;
+    }
+    let found = hash.finish();
+    if found != *expected {
+        let (expected, found) = (HEXLOWER.encode(expected), HEXLOWER.encode(&found));
+        return Err(Error::Digest { name, expected, found });
+    }
+    Ok(memfd.seal().map_err(memory)?.into_file())
 }
 
 /// Fills the buffer, or what the rest of the stream fills of it.
@@ -81,6 +112,21 @@ mod tests {
         assert!(spool(&[0; 4096][..], "-", 4096).is_ok());
         let refused = spool(io::repeat(0), "-", 4096);
         assert!(matches!(refused, Err(Error::TooLarge { limit: 4096, .. })));
+    }
+
+    #[test]
+    fn a_whole_file_goes_on_from_memory_if_its_digest_is_right() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), vec![7; CHUNK + 5]).unwrap();
+        let open = || Source::open_file(file.path()).unwrap();
+        let right = openssl::sha::sha256(&vec![7; CHUNK + 5]);
+        let mut source = open().whole(&right).unwrap();
+        std::fs::write(file.path(), b"changed").unwrap();
+        let range = ByteRange::new(CHUNK as u64, 5).unwrap();
+        assert_eq!(source.read(range, 5).unwrap(), [7; 5]);
+        std::fs::write(file.path(), vec![7; CHUNK + 4]).unwrap();
+        let refused = open().whole(&right);
+        assert!(matches!(refused, Err(Error::Digest { .. })), "{refused:?}");
     }
 
     fn len_of(bytes: &[u8]) -> u64 {
