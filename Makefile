@@ -52,6 +52,7 @@ fmt: ## Formatting, checked
 
 clippy: packages ## Lints, warnings denied
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --test boot --test boot-keyring --test interop --test peer -- -D warnings
 
 docs: packages ## Documentation, warnings denied
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps
