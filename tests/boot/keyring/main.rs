@@ -8,6 +8,8 @@
 //! and once it is closed: what both accept, another signer whom this program trusts and the kernel
 //! does not, and forms of signature that the kernel does not take.
 
+#![expect(clippy::expect_used, reason = "a test that panics has failed")]
+
 use std::sync::OnceLock;
 
 use nix::libc::{EKEYREJECTED, ENOKEY, ENOPKG};
