@@ -170,6 +170,17 @@ fn accepts_what_the_openssl_command_writes() {
 }
 
 #[test]
+fn accepts_what_systemd_keyutil_writes() {
+    let read = |name: &str| made::fixture(&format!("cms/{name}"));
+    let anchors = made::anchors(&[read("keyutil.crt")]);
+    let signed = SignedData::parse(&read("rsa-keyutil.der")).unwrap();
+    assert_eq!(signed.algorithm().to_string(), "RSA PKCS#1 v1.5 with SHA-256");
+    let signer = signed.verify(&read("content"), "root", &anchors).unwrap();
+    assert_eq!(signer.subject(), "CN=keyutil");
+    assert!(signed.verify(b"x", "root", &anchors).is_err());
+}
+
+#[test]
 fn judges_images_made_by_systemd_repart() {
     let anchors = made::anchors(&["trusted.crt", "second.crt"].map(made::fixture));
     let rows = [
