@@ -49,7 +49,7 @@ complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -s h -l help -d
 complete -c veriroot -n "__fish_veriroot_using_subcommand boot" -s h -l help -d 'Print help'
 complete -c veriroot -n "__fish_veriroot_using_subcommand dissect" -l image-policy -d 'Image policy to hold the layout against, as in systemd.image-policy(7)' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand dissect" -l image-filter -d 'Partitions to look at, such as root=fixture_2*' -r
-complete -c veriroot -n "__fish_veriroot_using_subcommand dissect" -l policy-file -d 'Policy file to hold the layout against (repeatable; all have to be met)' -r -F
+complete -c veriroot -n "__fish_veriroot_using_subcommand dissect" -l policy-file -d 'Policy file to hold the layout against (repeatable; all must be met)' -r -F
 complete -c veriroot -n "__fish_veriroot_using_subcommand dissect" -l architecture -d 'Architecture of the machine the image is for, such as arm64' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand dissect" -l json -d 'Print JSON' -r -f -a "pretty\t'Indented'
 short\t'On one line'
