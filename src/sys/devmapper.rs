@@ -1,17 +1,60 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-#![forbid(unsafe_code)]
 //! Device-mapper, as far as one read-only target needs it.
 //!
 //! **In:** a name, a UUID and one target line computed by `verity`. **Out:** a [`MappedDevice`]
 //! whose table the kernel repeated word for word. **Refuses:** a name that is taken, a table that
 //! reads back differently.
+//!
+//! Resuming and removing make udev events. The crate waits for udev to answer them, without a
+//! timeout, wherever udev runs: an initrd whose udev lacks the rules for it would hang. So these
+//! two are asked for here, with the flags that make udev leave the device alone: links are ours.
 
 use std::io;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use devicemapper::{
-    DM, DevId, Device, DmError, DmFlags, DmName, DmNameBuf, DmOptions, DmUdevFlags, DmUuid, errors,
+    DM, DevId, Device, DmError, DmFlags, DmName, DmNameBuf, DmOptions, DmUuid, errors,
 };
+
+/// `struct dm_ioctl` of linux/dm-ioctl.h, as far as a call without further data needs it.
+#[repr(C)]
+struct DmIoctl {
+    version: [u32; 3],
+    data_size: u32,
+    data_start: u32,
+    target_count: u32,
+    open_count: i32,
+    flags: u32,
+    event_nr: u32,
+    padding: u32,
+    dev: u64,
+    name: [u8; 128],
+    uuid: [u8; 129],
+    data: [u8; 7],
+}
+
+/// In: the device is removed when its last user closes it.
+const DM_DEFERRED_REMOVE: u32 = 1 << 17;
+
+/// In the upper half of `event_nr`: this event is ours to answer for (0x40), and no rule of
+/// device-mapper (1), of subsystems (2), of disks (4) or of others (8) shall act on it. The lower
+/// half, the cookie, is zero: nobody waits.
+const LEAVE_ALONE: u32 = 0x4F << 16;
+
+mod ioctl {
+    use super::DmIoctl;
+
+    nix::ioctl_readwrite!(remove, 0xFD, 4, DmIoctl);
+    nix::ioctl_readwrite!(suspend, 0xFD, 6, DmIoctl);
+}
+
+/// What is asked of a device by its name alone.
+#[derive(Clone, Copy)]
+enum Ask {
+    Resume,
+    Remove,
+}
 
 /// A live, read-only device. Dropping it without [`Self::keep`] removes it.
 #[derive(Debug)]
@@ -46,11 +89,7 @@ impl MappedDevice {
         let line = (0, sectors, target.to_owned(), params.to_owned());
         let read_only = DmOptions::default().set_flags(DmFlags::DM_READONLY);
         dm.table_load(&id, std::slice::from_ref(&line), read_only).map_err(os_error)?;
-        // Resume. The kernel has nothing to say about udev then: links are made by us, and a
-        // waiting udev cookie has no timeout.
-        let resume =
-            DmOptions::default().set_udev_flags(DmUdevFlags::DM_UDEV_DISABLE_LIBRARY_FALLBACK);
-        dm.device_suspend(&id, resume).map_err(os_error)?;
+        ask(&dm, name, Ask::Resume)?;
         let query = DmOptions::default().set_flags(DmFlags::DM_STATUS_TABLE);
         let (info, table) = dm.table_status(&id, query).map_err(os_error)?;
         if table != [line] || !info.flags().contains(DmFlags::DM_READONLY) {
@@ -84,9 +123,42 @@ impl Drop for MappedDevice {
         // Nothing can be reported from here; a device that stays is read-only and verified, and
         // the next attempt under its name fails with EBUSY.
         if let Ok(dm) = DM::new() {
-            drop(dm.device_remove(&DevId::Name(&self.name), DmOptions::default()));
+            ask(&dm, &self.name.to_string(), Ask::Remove).ok();
         }
     }
+}
+
+/// Resumes a device (DM_DEV_SUSPEND without its flag), or removes it once nobody holds it.
+fn ask(dm: &DM, name: &str, what: Ask) -> io::Result<()> {
+    let mut header = DmIoctl {
+        version: [4, 0, 0],
+        data_size: u32::try_from(size_of::<DmIoctl>()).unwrap_or(u32::MAX),
+        data_start: 0,
+        target_count: 0,
+        open_count: 0,
+        flags: match what {
+            Ask::Resume => 0,
+            Ask::Remove => DM_DEFERRED_REMOVE,
+        },
+        event_nr: LEAVE_ALONE,
+        padding: 0,
+        dev: 0,
+        name: [0; 128],
+        uuid: [0; 129],
+        data: [0; 7],
+    };
+    // The last byte stays NUL.
+    let room = header.name.get_mut(..name.len()).filter(|room| room.len() < 128);
+    room.ok_or(io::ErrorKind::InvalidInput)?.copy_from_slice(name.as_bytes());
+    let fd = dm.file().as_raw_fd();
+    let call = match what {
+        Ask::Resume => ioctl::suspend,
+        Ask::Remove => ioctl::remove,
+    };
+    // SAFETY: both calls read and write one `struct dm_ioctl`, which `header` is (repr(C), layout
+    // of linux/dm-ioctl.h) and says it is in `data_size`; it stays for the whole call.
+    unsafe { call(fd, &raw mut header) }?;
+    Ok(())
 }
 
 fn node_of(device: Device) -> PathBuf {
@@ -98,5 +170,15 @@ fn os_error(error: DmError) -> io::Error {
     match error {
         DmError::Core(errors::Error::Ioctl(_, _, _, errno)) => (*errno).into(),
         other @ (DmError::Core(_) | DmError::Dm(..)) => io::Error::other(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_structure_has_the_size_of_the_kernel_header() {
+        assert_eq!(size_of::<DmIoctl>(), 312);
     }
 }
