@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
+use nix::unistd::{Gid, Uid};
 
 use super::frame::{self, Open, Request};
 use super::http::{Remote, Stop};
@@ -110,6 +111,9 @@ impl Read for Patient<'_> {
     }
 }
 
+/// The user and group that the kernel itself falls back to (`overflowuid`).
+const NOBODY: u32 = 65534;
+
 /// The child's whole life: serves one source over its standard input.
 #[must_use]
 pub fn run_child() -> ExitCode {
@@ -119,9 +123,8 @@ pub fn run_child() -> ExitCode {
     }
 }
 
-/// Ties the process to its parent and closes what it may have inherited.
+/// Closes what the process may have inherited, gives up root, and ties it to its parent.
 fn isolate() -> io::Result<UnixStream> {
-    prctl::set_pdeathsig(Signal::SIGKILL)?;
     prctl::set_no_new_privs()?;
     let fds = std::fs::read_dir("/proc/self/fd")?
         .map(|entry| Ok(entry?.file_name().to_str().and_then(|it| it.parse::<i32>().ok())))
@@ -133,7 +136,22 @@ fn isolate() -> io::Result<UnixStream> {
             Err(error) => return Err(error.into()),
         }
     }
+    if nix::unistd::geteuid().is_root() {
+        give_up_root()?;
+    }
+    // Last: the kernel forgets it when a process changes its user.
+    prctl::set_pdeathsig(Signal::SIGKILL)?;
     Ok(UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?))
+}
+
+/// Becomes nobody. With user 0 go all capabilities, and every hold on the parent: its memory, its
+/// descriptors, the files of the initrd.
+fn give_up_root() -> io::Result<()> {
+    let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    nix::unistd::setgroups(&[])?;
+    nix::unistd::setresgid(group, group, group)?;
+    nix::unistd::setresuid(user, user, user)?;
+    Ok(())
 }
 
 fn serve(link: &UnixStream) -> io::Result<()> {

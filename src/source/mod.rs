@@ -204,13 +204,13 @@ impl Source {
         Self { name, len: opened.len, mode, has_validator, bytes }.within(size_max)
     }
 
-    /// Reads the whole source, in order, into sealed memory, and goes on from there if its SHA-256
-    /// is the one given. That says nothing of what the image itself has to prove.
+    /// Reads the whole source, in order, into sealed memory that leaves `reserve` bytes free, and goes
+    /// on from there if its SHA-256 is the one given. That says nothing of what the image itself has to prove.
     ///
     /// # Errors
     /// [`Error::Digest`]; [`Error::Memory`] before anything is read; else as [`Self::read`].
-    pub fn whole(mut self, sha256: &[u8; 32]) -> Result<Self, Error> {
-        let file = spool::whole(&mut self, sha256)?;
+    pub fn whole(mut self, sha256: &[u8; 32], reserve: u64) -> Result<Self, Error> {
+        let file = spool::whole(&mut self, sha256, reserve)?;
         let (mode, bytes) = (Mode::Spooled, Bytes::File(file));
         Ok(Self { mode, bytes, has_validator: true, ..self })
     }

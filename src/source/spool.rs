@@ -48,10 +48,10 @@ pub(super) fn spool(mut stream: impl Read, name: &str, limit: u64) -> Result<(Fi
 }
 
 /// Reads all of `source` into sealed memory and compares its SHA-256.
-pub(super) fn whole(source: &mut Source, expected: &[u8; 32]) -> Result<File, Error> {
+pub(super) fn whole(source: &mut Source, expected: &[u8; 32], reserve: u64) -> Result<File, Error> {
     let name = source.name().to_owned();
     let memory = |error| Error::Memory { name: name.clone(), source: error };
-    let missing = available().map_err(memory)? < source.len().saturating_add(limits::SPOOL_RESERVE);
+    let missing = available().map_err(memory)? < source.len().saturating_add(reserve);
     if missing {
         return Err(memory(io::ErrorKind::OutOfMemory.into()));
     }
@@ -120,12 +120,13 @@ mod tests {
         std::fs::write(file.path(), vec![7; CHUNK + 5]).unwrap();
         let open = || Source::open_file(file.path()).unwrap();
         let right = openssl::sha::sha256(&vec![7; CHUNK + 5]);
-        let mut source = open().whole(&right).unwrap();
+        let mut source = open().whole(&right, 0).unwrap();
         std::fs::write(file.path(), b"changed").unwrap();
         let range = ByteRange::new(CHUNK as u64, 5).unwrap();
         assert_eq!(source.read(range, 5).unwrap(), [7; 5]);
         std::fs::write(file.path(), vec![7; CHUNK + 4]).unwrap();
-        let refused = open().whole(&right);
+        assert!(matches!(open().whole(&right, u64::MAX), Err(Error::Memory { .. })));
+        let refused = open().whole(&right, 0);
         assert!(matches!(refused, Err(Error::Digest { .. })), "{refused:?}");
     }
 
