@@ -34,6 +34,13 @@ impl Word {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CmdlineError {
+    /// A word for us behind `--`, where the kernel hands words to init and systemd reads on: what
+    /// it demands must not depend on who put the dashes there.
+    #[error("\"{word}\" stands behind --")]
+    BehindDashes {
+        /// The word.
+        word: String,
+    },
     /// A byte that no boot loader should pass.
     #[error("the kernel command line has a byte that is not printable ASCII at offset {offset}")]
     Byte {
@@ -58,6 +65,7 @@ impl Refusal for CmdlineError {
 
     fn finding(&self) -> Finding {
         let advice = match self {
+            Self::BehindDashes { .. } => "put the word before the --",
             Self::Byte { .. } => "take the byte off the command line",
             Self::CutOff { .. } => {
                 "make the command line shorter or longer by a byte: at this length words may have \
@@ -78,11 +86,14 @@ impl Refusal for CmdlineError {
     }
 }
 
+/// Beginnings of the keys that say what to boot, or what to demand of it.
+const OURS: [&str; 6] = ["mount.", "rd.", "root", "systemd.", "usrhash", "veriroot."];
+
 /// Lengths at which some kernel silently cuts the command line: `COMMAND_LINE_SIZE` of the
 /// architectures, whose last byte is a NUL.
 const CUTS: [usize; 5] = [511, 895, 1023, 2047, 4095];
 
-/// Cuts a command line into words; what stands after `--` is for init and not for us.
+/// Cuts a command line into words; what stands after `--` is for init, and may say nothing to us.
 ///
 /// # Errors
 /// A [`CmdlineError`]: a policy word that was cut off must not turn into no policy word.
@@ -96,16 +107,23 @@ pub fn words(text: &str) -> Result<Vec<Word>, CmdlineError> {
         return Err(CmdlineError::Byte { offset });
     }
     let mut words = Vec::new();
+    let mut for_init = false;
     for raw in split(text)? {
         if raw == "--" {
-            break;
+            for_init = true;
+            continue;
         }
         let unquoted = raw.replace('"', "");
         let (key, value) = match unquoted.split_once('=') {
             Some((key, value)) => (key, Some(value.to_owned())),
             None => (unquoted.as_str(), None),
         };
-        words.push(Word { key: key.replace('_', "-"), value });
+        let word = Word { key: key.replace('_', "-"), value };
+        if !for_init {
+            words.push(word);
+        } else if OURS.iter().any(|ours| word.key.starts_with(ours)) {
+            return Err(CmdlineError::BehindDashes { word: word.shown() });
+        }
     }
     Ok(words)
 }
@@ -139,7 +157,7 @@ mod tests {
             ("x=\"a b\" y", &["x=a b", "y"]),
             ("\"x=a b\"", &["x=a b"]),
             ("root=/dev/a=b", &["root=/dev/a=b"]),
-            ("quiet -- root=evil", &["quiet"]),
+            ("quiet -- single 3", &["quiet"]),
         ];
         for (text, expected) in cases {
             assert_eq!(shown(text), expected, "{text:?}");
@@ -152,6 +170,15 @@ mod tests {
             let text = "a".repeat(length);
             assert_eq!(words(&text), Err(CmdlineError::CutOff { length }));
             assert!(words(&"a".repeat(length - 3)).is_ok());
+        }
+    }
+
+    #[test]
+    fn refuses_words_for_us_behind_the_dashes() {
+        for word in ["root=evil", "roothash=00", "systemd.image-policy=~", "rd.systemd.pull=x"] {
+            let refused = words(&format!("quiet -- {word}"));
+            assert_eq!(refused, Err(CmdlineError::BehindDashes { word: word.to_owned() }));
+            assert!(words(&format!("{word} --")).is_ok());
         }
     }
 

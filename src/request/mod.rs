@@ -77,20 +77,20 @@ pub struct Request {
     image_filter: ImageFilter,
 }
 
-/// Keys that say something about security, or about what is mounted, and that this version does
-/// not honour. Ignoring one would boot something weaker than what was asked for.
-const UNSUPPORTED: [&str; 11] = [
-    "systemd.verity",
+/// Beginnings of keys that say something about security, or about what is mounted over the root,
+/// and that this version does not honour. Ignoring one would boot something weaker than what was
+/// asked for; and what systemd would mount by it, nobody vouches for.
+const UNSUPPORTED: [&str; 10] = [
+    "mount.",
+    "rd.systemd.mount-",
+    "rd.systemd.swap-",
     "rd.systemd.verity",
-    "systemd.verity-root-options",
-    "systemd.verity-usr-options",
-    "systemd.verity-root-data",
-    "systemd.verity-root-hash",
-    "systemd.verity-usr-data",
-    "systemd.verity-usr-hash",
-    "mount.usr",
     "rootflags",
     "rootfstype",
+    "systemd.mount-",
+    "systemd.swap-",
+    "systemd.verity",
+    "systemd.volatile",
 ];
 
 impl Request {
@@ -99,7 +99,7 @@ impl Request {
     /// # Errors
     /// A [`RequestError`] that quotes the word.
     pub fn from_words(words: &[Word]) -> Result<Self, RequestError> {
-        if let Some(word) = words.iter().find(|word| UNSUPPORTED.contains(&word.key.as_str())) {
+        if let Some(word) = words.iter().find(|word| is_unsupported(word)) {
             return Err(RequestError::Unsupported { word: word.shown() });
         }
         let pull = pull(words)?;
@@ -164,6 +164,10 @@ impl Request {
     pub fn image_policies(&self) -> &[String] {
         &self.image_policies
     }
+}
+
+fn is_unsupported(word: &Word) -> bool {
+    UNSUPPORTED.iter().any(|beginning| word.key.starts_with(beginning))
 }
 
 /// The value of a key that may be given several times only if it says the same each time.
@@ -341,7 +345,19 @@ mod tests {
 
     #[test]
     fn security_words_it_cannot_honour_end_the_boot() {
-        for word in ["systemd.verity=0", "systemd.verity_root_options=ignore-corruption"] {
+        for word in [
+            "systemd.verity=0",
+            "rd.systemd.verity=0",
+            "systemd.verity_root_options=ignore-corruption",
+            "systemd.mount-extra=h:/x:/usr:nfs",
+            "rd.systemd.mount-extra=h:/x:/usr:nfs",
+            "systemd.swap-extra=/dev/sda1",
+            "systemd.volatile=overlay",
+            "mount.usr=/dev/sda1",
+            "mount.usrflags=rw",
+            "rootflags=rw",
+            "rootfstype=ext4",
+        ] {
             assert!(matches!(request(word), Err(RequestError::Unsupported { .. })), "{word}");
         }
         let tar = words("rd.systemd.pull=tar,machine,verify=no:i:http://h/i.tar").unwrap();
