@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::authenticate::Trust;
 use crate::cmdline;
-use crate::designator::Architecture;
+use crate::designator::{Architecture, PartitionDesignator};
 use crate::error::Error;
 use crate::expose::{Exposed, Places};
 use crate::fetch::Progress;
@@ -113,7 +113,7 @@ fn run(
     };
     let mut source = Source::open_url(request.url(), &transport(&policy))?;
     if let Some(sha256) = request.sha256() {
-        source = source.whole(sha256)?;
+        source = source.whole(sha256, policy.transport().memory_reserve.value)?;
     }
     let destination = (request.name(), &system.places);
     loader::boot(source, &demands, destination, report, progress)
@@ -142,6 +142,11 @@ fn effective(files: &[PolicyFile], kernel_words: &[String]) -> Result<EffectiveP
 fn honour(policy: &EffectivePolicy, request: &Request) -> Result<(), RequestError> {
     if let Some((key, origin)) = policy.unsupported() {
         return Err(RequestError::PolicyKey { key, origin });
+    }
+    let (root, origins) = policy.rule(PartitionDesignator::Root);
+    if !root.uses.may_be_used() {
+        let origin = origins.into_iter().next().unwrap_or(Origin::BuiltIn);
+        return Err(RequestError::PolicyKey { key: "a system without a root partition", origin });
     }
     let plain_http = &policy.transport().plain_http;
     if request.url().scheme() == Scheme::Http && !plain_http.value {

@@ -60,6 +60,9 @@ pub const VERITY_SALT: usize = 256;
 /// Signature partition, bytes: 4 MiB as systemd 262 (dissect-image.c).
 pub const SIGNATURE_PARTITION: u64 = 4 << 20;
 
+/// Signature partitions that are read to find the one that belongs to a root. A/B images have two.
+pub const SIGNATURE_PARTITIONS: usize = 8;
+
 /// JSON text in a signature partition, bytes. repart writes about 3 KiB.
 pub const SIGNATURE_JSON: usize = 256 * 1024;
 

@@ -101,8 +101,8 @@ pub fn audit(
     report: &mut Report,
     progress: &mut dyn Progress,
 ) -> Result<(), Error> {
-    let _identified = judge(source, demands, LetGo, report, progress)?;
-    report.left_to_boot(demands.policy.trust());
+    let identified = judge(source, demands, LetGo, report, progress)?;
+    report.left_to_boot(&identified, demands.policy.trust());
     Ok(())
 }
 

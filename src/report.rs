@@ -328,8 +328,25 @@ impl Report {
         }
     }
 
-    /// Notes the demands that only a boot can hold against an image: it has the kernel and a mount.
-    pub(crate) fn left_to_boot(&mut self, trust: &Trust) {
+    /// Notes the demands that only a boot can hold against an image (it has the kernel and a mount),
+    /// and what a boot of this version would not expose although the image is as demanded.
+    pub(crate) fn left_to_boot<S>(&mut self, identified: &Identified<S>, trust: &Trust) {
+        let root =
+            identified.partitions().iter().find(|it| it.designator == PartitionDesignator::Root);
+        let boot = Origin::Rule("only what was authenticated is exposed");
+        match root.map(|it| it.verity().is_some()) {
+            Some(true) => {}
+            Some(false) => self.noted(
+                ("verity-unprotected", Stage::Verity),
+                ("dm-verity under the root", "a boot of this version refuses this image"),
+                boot,
+            ),
+            None => self.noted(
+                ("expose-root", Stage::Expose),
+                ("a root partition", "a boot of this version refuses a usr without a root"),
+                boot,
+            ),
+        }
         let keyring = &trust.kernel_keyring;
         if keyring.value == KernelKeyring::Require {
             self.noted(

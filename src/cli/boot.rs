@@ -3,7 +3,8 @@
 //!
 //! **In:** the running system. **Out:** a root that is ready for switch-root, exit code 0; or a
 //! summary on every console, and then what the policy wants done.
-//! **Refuses:** to return to the initrd as if nothing had happened.
+//! **Refuses:** to return to the initrd with success as if nothing had happened. Nothing can be done
+//! here about an end by a signal: the initrd has to treat every end but exit code 0 as a refusal.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -19,7 +20,7 @@ use veriroot::report::Report;
 use veriroot::wire::read_file_bounded;
 
 use super::progress::Bar;
-use super::{console, exit_code};
+use super::{console, report_exit_code};
 
 /// Names of all consoles, bytes.
 const CONSOLE_NAMES: usize = 1024;
@@ -47,14 +48,14 @@ fn refused(report: &Report, after: &AfterRefusal) -> ExitCode {
         OnRefusal::Reboot => RebootMode::RB_AUTOBOOT,
         OnRefusal::Halt => RebootMode::RB_HALT_SYSTEM,
         // The initrd's own emergency shell: whoever stands at the console owns the machine.
-        OnRefusal::DangerShell => return exit_code(report.refused),
+        OnRefusal::DangerShell => return ExitCode::from(report_exit_code(report)),
     };
     nix::unistd::sync();
     match reboot(mode) {
         Ok(never) => match never {},
         Err(errno) => {
             on_every_console(&format!("veriroot: {mode:?} failed: {errno}\n"));
-            exit_code(report.refused)
+            ExitCode::from(report_exit_code(report))
         }
     }
 }

@@ -57,6 +57,8 @@ pub enum GroupError {
     Ambiguous { designator: PartitionDesignator, numbers: Vec<u32> },
     #[error("signature partition {number}: {error}")]
     Signature { number: u32, error: SignatureError },
+    #[error("more than {} {designator} partitions", limits::SIGNATURE_PARTITIONS)]
+    TooMany { designator: PartitionDesignator },
     #[error("hash partition {number}: {error}")]
     Superblock { number: u32, error: SuperblockError },
     #[error(
@@ -176,11 +178,16 @@ fn read_signature(
     let mut found: Vec<(usize, VeritySignature)> = Vec::new();
     let mut numbers = Vec::new();
     let mut others = false;
+    let mut read: usize = 0;
     for (index, partition) in partitions.iter().enumerate() {
         if partition.role != Role::Claims(designator) {
             continue;
         }
         let number = partition.entry.number;
+        read = read.saturating_add(1);
+        if read > limits::SIGNATURE_PARTITIONS {
+            return Err(GroupError::TooMany { designator }.into());
+        }
         let signature = read_one_signature(source, partition)?;
         if begins_with(signature.root_hash().as_bytes(), data.entry.guid) {
             numbers.push(number);

@@ -37,6 +37,7 @@ impl Refusal for PolicyError {
                 GroupError::Ambiguous { .. } | GroupError::Unmatched { .. } => Class::Pair,
                 GroupError::Signature { .. } => Class::Sigfmt,
                 GroupError::Superblock { .. } => Class::Verity,
+                GroupError::TooMany { .. } => Class::Limit,
             },
             Self::Layout { .. } | Self::NothingUsed { .. } => Class::Policy,
             Self::Discord { .. } | Self::RootSlot { .. } => Class::Pair,
@@ -120,7 +121,9 @@ fn group_advice(error: &GroupError) -> &'static str {
             "serve the image for this machine's architecture"
         }
         GroupError::Absent { .. } => "serve an image that has this partition",
-        GroupError::Ambiguous { .. } => "leave one partition of each version in the image",
+        GroupError::Ambiguous { .. } | GroupError::TooMany { .. } => {
+            "leave one partition of each version in the image"
+        }
         GroupError::Signature { .. } | GroupError::Superblock { .. } => {
             "build the image anew with systemd-repart; nothing in it can be skipped"
         }

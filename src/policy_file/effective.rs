@@ -122,8 +122,13 @@ impl EffectivePolicy {
     #[must_use]
     pub fn unsupported(&self) -> Option<(&'static str, Origin)> {
         let transport = &self.transport;
-        if !transport.mirrors.value.is_empty() {
-            return Some(("transport.mirrors", transport.mirrors.origin.clone()));
+        let mirrors = &transport.mirrors;
+        // Also where two lists have nothing in common: something was asked for.
+        if !mirrors.value.is_empty() || mirrors.origin != Origin::BuiltIn {
+            return Some(("transport.mirrors", mirrors.origin.clone()));
+        }
+        if self.archive.origin != Origin::BuiltIn {
+            return Some(("archive.authentication", self.archive.origin.clone()));
         }
         let proxy = &transport.proxy;
         proxy.value.is_some().then(|| ("transport.proxy", proxy.origin.clone()))

@@ -119,7 +119,7 @@ impl Machine {
     pub(crate) fn accepts_file(&self, path: &Path) -> Report {
         let (result, report) = self.judge(path);
         result.unwrap_or_else(|error| panic!("should be accepted: {error}"));
-        assert!(report.findings.iter().all(|it| it.outcome == Outcome::Passed), "{report:?}");
+        assert!(report.findings.iter().all(|it| it.outcome != Outcome::Failed), "{report:?}");
         assert!(!report.partitions.is_empty(), "{report:?}");
         report
     }
