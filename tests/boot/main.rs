@@ -8,6 +8,7 @@
 mod boots_file_with_the_checksum_of_the_command_line;
 mod boots_pinned_root_without_signature;
 mod boots_signed_image_on_verity;
+mod boots_where_udev_never_answers;
 mod boots_with_the_corruption_mode_of_the_policy;
 mod demands;
 mod machine;
@@ -44,6 +45,8 @@ const ATTACKS: &[&machine::Attack] = &[
 
 /// What the second shared guest runs, in this order: the genuine image under other policies.
 const DEMANDS: &[&demands::Demand] = &[
+    &boots_where_udev_never_answers::BOOT,
+    &boots_where_udev_never_answers::REFUSE,
     &boots_with_the_corruption_mode_of_the_policy::EIO,
     &boots_with_the_corruption_mode_of_the_policy::RESTART,
     &boots_with_the_corruption_mode_of_the_policy::PANIC,
