@@ -60,11 +60,6 @@ impl Revocations {
         self.0.get(&Revoked::RootHash(root_hash.to_string()))
     }
 
-    /// The entry that revokes the root hash of which `content` is the hex that was signed.
-    pub(crate) fn of_content(&self, content: &[u8]) -> Option<&Revoked> {
-        self.of_root_hash(&RootHashClaim::from_hex(std::str::from_utf8(content).ok()?)?)
-    }
-
     /// The entry that revokes a certificate or its key, by their SHA-256.
     pub(crate) fn of_signer(&self, certificate: &[u8; 32], key: &[u8; 32]) -> Option<&Revoked> {
         let key = self.0.get(&Revoked::Key(HEXLOWER.encode(key)));
@@ -175,8 +170,6 @@ mod tests {
         let claim = |bytes: [u8; 32]| RootHashClaim::from_bytes(&bytes).unwrap();
         assert!(root_hash.of_root_hash(&claim(a)).is_some());
         assert!(root_hash.of_root_hash(&claim(b)).is_none());
-        assert!(root_hash.of_content(digest(1).as_bytes()).is_some());
-        assert!(root_hash.of_content(digest(2).as_bytes()).is_none());
         for other in [key, certificate] {
             assert!(other.of_root_hash(&claim(a)).is_none());
         }

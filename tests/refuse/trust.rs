@@ -49,7 +49,7 @@ fn refuses_revoked_root_hash_whoever_vouches_for_it() {
     let hash = image.root_hash_hex("root");
     let twin = Twin::new(revoking(&"00".repeat(32)), image);
     let error = twin.refused_by(&revoking(&hash));
-    assert!(matches!(cms(error), CmsError::Revoked { .. }));
+    assert_refused!(error, Error::Authenticate(AuthenticateError::Revoked { .. }));
     let unsigned = Ddi::builder().change("root", Volume::unsigned).build();
     let pinning = |file| Machine {
         policy: Some("root=verity:=ignore".to_owned()),

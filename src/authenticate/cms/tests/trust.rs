@@ -134,20 +134,17 @@ fn scopes_name_one_anchor_once() {
 }
 
 #[test]
-fn revoked_keys_certificates_and_root_hashes_sign_nothing() {
+fn revoked_keys_and_certificates_sign_nothing() {
     let signed = SignedData::parse(&made::encode(&sound())).unwrap();
     let hex = |der: Vec<u8>| data_encoding::HEXLOWER.encode(&openssl::sha::sha256(&der));
     let spki = |key: &Key| hex(key.private.public_key_to_der().unwrap());
     let certificate = |key: &Key| hex(key.certificate.to_der().unwrap());
-    let content = std::str::from_utf8(CONTENT).unwrap();
     let rows = [
         (format!("spki-sha256:{}", spki(&RSA)), true),
         (format!("certificate-sha256:{}", certificate(&RSA)), true),
-        (format!("root-hash:{content}"), true),
         (format!("spki-sha256:{}", certificate(&RSA)), false),
         (format!("spki-sha256:{}", spki(&STRANGER)), false),
         (format!("certificate-sha256:{}", certificate(&STRANGER)), false),
-        (format!("root-hash:{}", "ab".repeat(32)), false),
     ];
     for (entry, revoked) in rows {
         let mut anchors = made::anchors(&[RSA.pem()]);
