@@ -19,11 +19,17 @@ while read -r module; do
     insmod "/lib/modules/$module.ko" $parameters || echo "INIT: insmod $module failed"
 done < /lib/modules/order
 
-# The emulator's network is always this one; asking for it would only take time.
+# The network as a machine in the field gets it: by DHCP.
 ip link set lo up
 ip link set eth0 up
-ip address add 10.0.2.15/24 dev eth0
-ip route add default via 10.0.2.2
+cat > /run/leased <<'SCRIPT'
+#!/bin/sh
+[ "$1" = bound ] || exit 0
+ip address add "$ip/$mask" dev "$interface"
+for gateway in $router; do ip route add default via "$gateway" dev "$interface"; done
+SCRIPT
+chmod +x /run/leased
+udhcpc -i eth0 -s /run/leased -n -q -t 20 -T 1 > /dev/null 2>&1 || echo "INIT: no lease"
 
 # What the kernel and the device tree hold: two listings that are equal say that nothing was exposed between them.
 state() {

@@ -24,7 +24,7 @@ const HASHES: &[&str] = &["crc32c_generic", "crc32c-intel", "sha256-generic", "s
 
 /// In load order.
 const MODULES: &[&str] =
-    &["virtio_pci", "virtio_net", "loop", "dm-verity", "erofs", "squashfs", "ext4"];
+    &["virtio_pci", "virtio_net", "af_packet", "loop", "dm-verity", "erofs", "squashfs", "ext4"];
 
 /// Where the initrd's policy files are.
 pub(super) const POLICY: &str = "etc/veriroot/policy.d";
