@@ -23,8 +23,22 @@ fn json_of_an_acceptance() {
     let ran = audit("root-erofs-signed", &[SIGNED]);
     assert_eq!(ran.stderr, "");
     let json = ran.json();
-    let top = ["exit-code", "findings", "image", "mode", "partitions", "verdict", "version"];
-    assert!(top.iter().all(|it| keys(&json).contains(it)), "{json}");
+    let top = [
+        "coverage",
+        "demanded",
+        "exit-code",
+        "findings",
+        "image",
+        "image-policy",
+        "layout",
+        "map",
+        "mode",
+        "partitions",
+        "size",
+        "verdict",
+        "version",
+    ];
+    assert_eq!(keys(&json), top);
     assert_eq!(json["version"], 1);
     assert_eq!(json["mode"], "file");
     assert_eq!(json["image"], image("root-erofs-signed").to_str().unwrap());
