@@ -5,36 +5,27 @@
 //! **In:** a source to open, and a child that may lie, stall or die. **Out:** bytes in the
 //! parent's own memory. **Refuses:** what [`super::link`] refuses, and to wait longer than an
 //! honest child would need.
-//!
-//! The child is this same program. It gets one socket and nothing else: no environment, no other
-//! file, no way to print.
 
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{self, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
-
-use nix::errno::Errno;
-use nix::sys::prctl;
-use nix::sys::signal::Signal;
-use nix::unistd::{Gid, Uid};
 
 use super::frame::{self, Open, Request};
 use super::http::{Remote, Stop};
 use super::link::{self, Body, Opened};
 use super::pace::Pace;
+use super::process::{Running, isolate};
 use crate::units::ByteRange;
 
 /// The program's argument that makes it the network child.
 pub const CHILD_SUBCOMMAND: &str = "source-child";
 
-/// A running child, killed and reaped when dropped.
+/// The network child and the link to it.
 #[derive(Debug)]
 pub(super) struct Child {
-    process: process::Child,
+    _process: Running,
     link: UnixStream,
     pace: Pace,
     next_id: u32,
@@ -43,21 +34,8 @@ pub(super) struct Child {
 impl Child {
     /// Starts `program` as a child.
     pub(super) fn start(program: &Path, pace: Pace) -> io::Result<Self> {
-        let (link, theirs) = UnixStream::pair()?;
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the one child of the program: this same program, with an empty environment"
-        )]
-        let process = process::Command::new(program)
-            .arg0("veriroot")
-            .arg(CHILD_SUBCOMMAND)
-            .env_clear()
-            .current_dir("/")
-            .stdin(OwnedFd::from(theirs))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
-        Ok(Self { process, link, pace, next_id: 0 })
+        let (process, link) = Running::start(program, CHILD_SUBCOMMAND)?;
+        Ok(Self { _process: process, link, pace, next_id: 0 })
     }
 
     /// Sends the first request and takes its answer.
@@ -83,14 +61,6 @@ impl Child {
     }
 }
 
-impl Drop for Child {
-    fn drop(&mut self) {
-        // Both fail only for a child that is gone already.
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
-}
-
 /// The link, with an end to waiting: for one read, set on the socket, and for all reads of one
 /// answer together.
 #[derive(Debug)]
@@ -111,9 +81,6 @@ impl Read for Patient<'_> {
     }
 }
 
-/// The user and group that the kernel itself falls back to (`overflowuid`).
-const NOBODY: u32 = 65534;
-
 /// The child's whole life: serves one source over its standard input.
 #[must_use]
 pub fn run_child() -> ExitCode {
@@ -121,37 +88,6 @@ pub fn run_child() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(_parent_is_gone) => ExitCode::FAILURE,
     }
-}
-
-/// Closes what the process may have inherited, gives up root, and ties it to its parent.
-fn isolate() -> io::Result<UnixStream> {
-    prctl::set_no_new_privs()?;
-    let fds = std::fs::read_dir("/proc/self/fd")?
-        .map(|entry| Ok(entry?.file_name().to_str().and_then(|it| it.parse::<i32>().ok())))
-        .collect::<io::Result<Vec<_>>>()?;
-    for fd in fds.into_iter().flatten().filter(|fd| *fd > 2) {
-        match nix::unistd::close(fd) {
-            // The list itself was one of them.
-            Ok(()) | Err(Errno::EBADF) => (),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    if nix::unistd::geteuid().is_root() {
-        give_up_root()?;
-    }
-    // Last: the kernel forgets it when a process changes its user.
-    prctl::set_pdeathsig(Signal::SIGKILL)?;
-    Ok(UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?))
-}
-
-/// Becomes nobody. With user 0 go all capabilities, and every hold on the parent: its memory, its
-/// descriptors, the files of the initrd.
-fn give_up_root() -> io::Result<()> {
-    let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
-    nix::unistd::setgroups(&[])?;
-    nix::unistd::setresgid(group, group, group)?;
-    nix::unistd::setresuid(user, user, user)?;
-    Ok(())
 }
 
 fn serve(link: &UnixStream) -> io::Result<()> {

@@ -34,6 +34,7 @@ mod frame;
 mod http;
 pub mod link;
 mod pace;
+mod process;
 mod spool;
 
 pub use child::{CHILD_SUBCOMMAND, run_child};

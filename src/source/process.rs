@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! Child processes: this same program with nothing but one socket.
+//!
+//! **In:** the program and what it becomes. **Out:** a child without environment, files, a way to
+//! print, or root; killed and reaped when it is dropped. **Refuses:** nothing; every failure is the
+//! kernel's.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{self, Stdio};
+
+use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::unistd::{Gid, Uid};
+
+/// A running child, killed and reaped when dropped. It dies with the thread that started it.
+#[derive(Debug)]
+pub(super) struct Running(process::Child);
+
+impl Running {
+    /// Starts `program` as the child that `subcommand` names, and gives the other end of its link.
+    pub(super) fn start(program: &Path, subcommand: &str) -> io::Result<(Self, UnixStream)> {
+        let (link, theirs) = UnixStream::pair()?;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the children of the program: this same program, with an empty environment"
+        )]
+        let process = process::Command::new(program)
+            .arg0("veriroot")
+            .arg(subcommand)
+            .env_clear()
+            .current_dir("/")
+            .stdin(OwnedFd::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        Ok((Self(process), link))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only for a child that is gone already.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// The user and group that the kernel itself falls back to (`overflowuid`).
+const NOBODY: u32 = 65534;
+
+/// In the child: closes what the process may have inherited, gives up root, and ties it to its
+/// parent. What is left is the link.
+pub(super) fn isolate() -> io::Result<UnixStream> {
+    prctl::set_no_new_privs()?;
+    let fds = std::fs::read_dir("/proc/self/fd")?
+        .map(|entry| Ok(entry?.file_name().to_str().and_then(|it| it.parse::<i32>().ok())))
+        .collect::<io::Result<Vec<_>>>()?;
+    for fd in fds.into_iter().flatten().filter(|fd| *fd > 2) {
+        match nix::unistd::close(fd) {
+            // The list itself was one of them.
+            Ok(()) | Err(Errno::EBADF) => (),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if nix::unistd::geteuid().is_root() {
+        give_up_root()?;
+    }
+    // Last: the kernel forgets it when a process changes its user.
+    prctl::set_pdeathsig(Signal::SIGKILL)?;
+    Ok(UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?))
+}
+
+/// Becomes nobody. With user 0 go all capabilities, and every hold on the parent: its memory, its
+/// descriptors, the files of the initrd.
+fn give_up_root() -> io::Result<()> {
+    let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    nix::unistd::setgroups(&[])?;
+    nix::unistd::setresgid(group, group, group)?;
+    nix::unistd::setresuid(user, user, user)?;
+    Ok(())
+}
