@@ -3,7 +3,8 @@
 //! A boot: from the command line to a root that is ready for switch-root.
 //!
 //! **In:** the kernel command line, policy files and trust anchors of the initrd.
-//! **Out:** the exposed root, or a refusal and what the policy wants done about it.
+//! **Out:** everything that was asked for in its place, or nothing of it and what the policy wants
+//! done about that.
 //! **Refuses:** what any stage refuses; a policy file or a trust anchor that can't be used ends the
 //! boot before the network is touched.
 
@@ -16,19 +17,24 @@ use crate::error::Error;
 use crate::expose::{Exposed, Places};
 use crate::fetch::Progress;
 use crate::finding::Origin;
+use crate::identify::Identified;
 use crate::limits;
 use crate::loader::{self, Demands};
 use crate::policy::Expectation;
 use crate::policy_file::{EffectivePolicy, OnRefusal, PolicyFile, Statements, load_directories};
 use crate::report::Report;
-use crate::request::{Request, RequestError, RootDevice};
+use crate::request::pull::{Format, TransportCheck};
+use crate::request::{Purpose, Request, RequestError, RootDevice, Side, Told, Transfer};
 use crate::source::{Source, Transport};
+use crate::sys::memfd::SealedMemfd;
 use crate::url::Scheme;
 use crate::wire;
 
 /// Where a boot finds what it was told. The default is the running system.
 #[derive(Clone, Debug)]
 pub struct System {
+    /// Which of its words count.
+    pub side: Side,
     /// The kernel command line.
     pub cmdline: PathBuf,
     /// Directories of policy files, strongest first. /run is not among them: credentials can
@@ -43,7 +49,10 @@ pub struct System {
 impl Default for System {
     fn default() -> Self {
         let paths = |texts: [&str; 2]| texts.map(PathBuf::from).to_vec();
+        // The file by which an initrd says what it is (os-release(5)).
+        let initrd = Path::new("/etc/initrd-release").exists();
         Self {
+            side: if initrd { Side::Initrd } else { Side::Host },
             cmdline: PathBuf::from("/proc/cmdline"),
             policy: paths(["/etc/veriroot/policy.d", "/usr/lib/veriroot/policy.d"]),
             anchors: paths(["/etc/verity.d", "/usr/lib/verity.d"]),
@@ -65,58 +74,149 @@ pub struct AfterRefusal {
 #[derive(Debug)]
 #[must_use]
 pub struct Ended {
-    /// Every decision.
-    pub report: Report,
-    /// The root, or why there is none.
-    pub result: Result<Exposed, Error>,
-    /// What the policy wants done if there is none.
+    /// What was decided before any transfer was begun.
+    before: Report,
+    /// A report for each transfer that was begun, in the order in which they were asked for.
+    pub reports: Vec<Report>,
+    /// The transfer that was worked on last.
+    at: Option<usize>,
+    /// Whether everything that was asked for is in its place; else why nothing is.
+    pub result: Result<(), Error>,
+    /// What the policy wants done if there is nothing.
     pub after_refusal: AfterRefusal,
+}
+
+impl Ended {
+    /// The report that has the verdict.
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        self.at.and_then(|at| self.reports.get(at)).unwrap_or(&self.before)
+    }
 }
 
 /// Boots.
 pub fn boot(system: &System, progress: &mut dyn Progress) -> Ended {
-    let mut report = Report::default();
-    // Until a policy was read, the strictest one holds.
-    let mut after_refusal =
-        AfterRefusal { action: OnRefusal::Reboot, hold: std::time::Duration::from_secs(60) };
-    let result = run(system, &mut report, &mut after_refusal, progress);
+    let mut attempt = Attempt {
+        system,
+        before: Report::default(),
+        reports: Vec::new(),
+        at: None,
+        // Until a policy was read, the strictest one holds.
+        after_refusal: AfterRefusal {
+            action: OnRefusal::Reboot,
+            hold: std::time::Duration::from_secs(60),
+        },
+    };
+    let result = attempt.run(progress);
     if let Err(error) = &result {
-        report.refuse(error);
+        attempt.report().refuse(error);
     }
-    Ended { report, result, after_refusal }
+    let Attempt { before, reports, at, after_refusal, .. } = attempt;
+    Ended { before, reports, at, result, after_refusal }
 }
 
-fn run(
-    system: &System,
-    report: &mut Report,
-    after_refusal: &mut AfterRefusal,
-    progress: &mut dyn Progress,
-) -> Result<Exposed, Error> {
-    let directories: Vec<&Path> = system.policy.iter().map(PathBuf::as_path).collect();
-    let files = load_directories(&directories)?;
-    // What the files say about refusals holds whatever the command line is.
-    let stated = effective(&files, &[])?;
-    after_refusal.action = stated.boot().on_refusal.value;
-    after_refusal.hold = stated.boot().hold.value;
-    let text = read_cmdline(&system.cmdline)?;
-    let request = Request::from_words(&cmdline::words(&text)?)?;
-    let policy = effective(&files, request.image_policies())?;
-    policy.bootable()?;
-    report.image = request.url().to_string();
-    honour(&policy, &request)?;
-    let anchors = loader::trust_anchors(&policy, request.pins(), &system.anchors)?;
-    let demands = Demands {
-        architecture: native()?,
-        policy: &policy,
-        trust: Trust::of_policy(policy.trust(), anchors.as_ref(), request.pins()),
-        expectation: expectation(&request),
-    };
-    let mut source = Source::open_url(request.url(), &transport(&policy))?;
-    if let Some(sha256) = request.sha256() {
-        source = source.whole(sha256, policy.transport().memory_reserve.value)?;
+/// A boot under way.
+struct Attempt<'a> {
+    system: &'a System,
+    before: Report,
+    reports: Vec<Report>,
+    /// The transfer that is worked on.
+    at: Option<usize>,
+    after_refusal: AfterRefusal,
+}
+
+/// A transfer whose image is verified, and of which nothing is exposed yet.
+struct Loaded<'a> {
+    at: usize,
+    transfer: &'a Transfer,
+    identified: Identified<SealedMemfd>,
+}
+
+impl Attempt<'_> {
+    /// The report of the transfer that is worked on.
+    fn report(&mut self) -> &mut Report {
+        match self.at.and_then(|at| self.reports.get_mut(at)) {
+            Some(report) => report,
+            None => &mut self.before,
+        }
     }
-    let destination = (request.name(), &system.places);
-    loader::boot(source, &demands, destination, report, progress)
+
+    fn run(&mut self, progress: &mut dyn Progress) -> Result<(), Error> {
+        let system = self.system;
+        let directories: Vec<&Path> = system.policy.iter().map(PathBuf::as_path).collect();
+        let files = load_directories(&directories)?;
+        // What the files say about refusals holds whatever the command line is.
+        let stated = effective(&files, &[])?;
+        self.after_refusal.action = stated.boot().on_refusal.value;
+        self.after_refusal.hold = stated.boot().hold.value;
+        let words = cmdline::words(&read_cmdline(&system.cmdline)?)?;
+        let told = Told { side: system.side, words: &words, credential: None };
+        let request = Request::read(&told)?;
+        let policy = effective(&files, request.image_policies())?;
+        policy.bootable()?;
+        honour(&policy, &request)?;
+        let anchors = loader::trust_anchors(&policy, request.pins(), &system.anchors)?;
+        let demands = Demands {
+            architecture: native()?,
+            policy: &policy,
+            trust: Trust::of_policy(policy.trust(), anchors.as_ref(), request.pins()),
+            expectation: expectation(&request),
+        };
+        // Everything is judged before anything is exposed; what was verified stays in memory.
+        let mut loaded = Vec::new();
+        for (at, transfer) in request.transfers().iter().enumerate() {
+            self.reports.push(Report::of(&transfer.url().to_string()));
+            self.at = Some(at);
+            let identified = self.load(transfer, &demands, progress)?;
+            loaded.push(Loaded { at, transfer, identified });
+        }
+        // The root last: whoever waits for it finds the rest in place.
+        loaded.sort_by_key(|it| *it.transfer.purpose() == Purpose::Root);
+        let mut exposed = Vec::new();
+        for Loaded { at, transfer, identified } in loaded {
+            self.at = Some(at);
+            exposed.push(self.expose(transfer, identified, &policy)?);
+        }
+        exposed.into_iter().for_each(Exposed::keep);
+        Ok(())
+    }
+
+    /// Judges one transfer and keeps what was verified of it.
+    fn load(
+        &mut self,
+        transfer: &Transfer,
+        demands: &Demands<'_>,
+        progress: &mut dyn Progress,
+    ) -> Result<Identified<SealedMemfd>, Error> {
+        let policy = demands.policy;
+        let mut source = Source::open_url(transfer.url(), &transport(policy))?;
+        if let TransportCheck::Sha256(sha256) = transfer.check() {
+            source = source.whole(&sha256, policy.transport().memory_reserve.value)?;
+        }
+        loader::load(source, demands, self.report(), progress)
+    }
+
+    /// Puts one transfer into its place.
+    fn expose(
+        &mut self,
+        transfer: &Transfer,
+        identified: Identified<SealedMemfd>,
+        policy: &EffectivePolicy,
+    ) -> Result<Exposed, Error> {
+        let places = &self.system.places;
+        match transfer.purpose() {
+            Purpose::Root => {
+                let destination = (transfer.name(), places);
+                loader::hand_over(identified, policy, destination, self.report())
+            }
+            Purpose::Directory(_) => Err(unsupported("a transfer that is not the root").into()),
+        }
+    }
+}
+
+/// What this version does not do.
+fn unsupported(word: &str) -> RequestError {
+    RequestError::Unsupported { word: word.to_owned() }
 }
 
 fn read_cmdline(path: &Path) -> Result<String, Error> {
@@ -138,21 +238,37 @@ fn effective(files: &[PolicyFile], kernel_words: &[String]) -> Result<EffectiveP
     Ok(EffectivePolicy::new(statements)?)
 }
 
-/// Refuses what the policy asks for and this boot would not do.
+/// Refuses what the policy and the words ask for and this boot would not do.
 fn honour(policy: &EffectivePolicy, request: &Request) -> Result<(), RequestError> {
     if let Some((key, origin)) = policy.unsupported() {
         return Err(RequestError::PolicyKey { key, origin });
     }
     let (root, origins) = policy.rule(PartitionDesignator::Root);
-    if !root.uses.may_be_used() {
+    if request.root().is_some() && !root.uses.may_be_used() {
         let origin = origins.into_iter().next().unwrap_or(Origin::BuiltIn);
         return Err(RequestError::PolicyKey { key: "a system without a root partition", origin });
     }
+    request.transfers().iter().try_for_each(|transfer| can_load(policy, transfer))
+}
+
+fn can_load(policy: &EffectivePolicy, transfer: &Transfer) -> Result<(), RequestError> {
     let plain_http = &policy.transport().plain_http;
-    if request.url().scheme() == Scheme::Http && !plain_http.value {
+    if transfer.url().scheme() == Scheme::Http && !plain_http.value {
         return Err(RequestError::PlainHttp { origin: plain_http.origin.clone() });
     }
-    Ok(())
+    if matches!(transfer.purpose(), Purpose::Directory(_)) {
+        let words = format!("{} (a transfer that does not become the root)", transfer.class());
+        return Err(unsupported(&words));
+    }
+    if transfer.format() == Format::Tar {
+        return Err(unsupported("tar"));
+    }
+    match transfer.check() {
+        TransportCheck::Signature | TransportCheck::Checksum => Err(unsupported(
+            "verify=signature (also where no verify= is given) and verify=checksum",
+        )),
+        TransportCheck::No | TransportCheck::Sha256(_) => Ok(()),
+    }
 }
 
 fn native() -> Result<Architecture, RequestError> {
@@ -160,11 +276,10 @@ fn native() -> Result<Architecture, RequestError> {
 }
 
 fn expectation(request: &Request) -> Expectation {
-    let (root, word) = request.root();
-    let root_slot = match root {
-        RootDevice::Designated => None,
-        RootDevice::Partition(number) => Some((*number, word.to_owned())),
-    };
+    let root_slot = request.root().and_then(|root| match root.device {
+        RootDevice::Designated | RootDevice::Directory => None,
+        RootDevice::Partition(number) => Some((number, root.word.clone())),
+    });
     Expectation { root_slot, image_filter: request.image_filter().clone() }
 }
 

@@ -9,6 +9,7 @@
 use crate::escape::escape;
 use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
 use crate::limits;
+use crate::url::without_secrets;
 
 /// One word of the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ impl Word {
     #[must_use]
     pub fn shown(&self) -> String {
         match &self.value {
-            Some(value) => escape(&format!("{}={value}", self.key)),
+            Some(value) => escape(&without_secrets(&format!("{}={value}", self.key))),
             None => escape(&self.key),
         }
     }

@@ -10,7 +10,7 @@ use crate::cmdline::CmdlineError;
 use crate::dissect::DissectError;
 use crate::expose::ExposeError;
 use crate::fetch::FetchError;
-use crate::finding::{Class, Finding, Refusal};
+use crate::finding::{Class, Excerpt, Finding, Refusal};
 use crate::identify::IdentifyError;
 use crate::policy::PolicyError;
 use crate::policy_file::{EffectiveError, PolicyFileError};
@@ -66,5 +66,9 @@ impl Refusal for Error {
 
     fn finding(&self) -> Finding {
         self.stage().finding()
+    }
+
+    fn excerpt(&self) -> Option<Excerpt> {
+        self.stage().excerpt()
     }
 }

@@ -6,6 +6,7 @@
 //! JSON, SARIF, audit record) is made from. **Refuses:** nothing.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// Where on the path a decision fell, in the order of the stages.
@@ -171,6 +172,13 @@ pub enum Origin {
     },
     /// A word of the kernel command line, escaped.
     KernelWord(String),
+    /// A line of a credential.
+    Credential {
+        /// Its name.
+        name: &'static str,
+        /// Line, counted from 1.
+        line: usize,
+    },
     /// An option of the program, such as `--image-policy=`.
     ProgramOption(&'static str),
 }
@@ -182,6 +190,7 @@ impl fmt::Display for Origin {
             Self::BuiltIn => f.write_str("the built-in policy"),
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
             Self::KernelWord(word) => write!(f, "kernel command line: {word}"),
+            Self::Credential { name, line } => write!(f, "credential {name}, line {line}"),
             Self::ProgramOption(option) => write!(f, "option {option}"),
         }
     }
@@ -231,6 +240,16 @@ pub struct Finding {
     pub advice: String,
 }
 
+/// Text somebody wrote, and the part of it that is to blame. It is not escaped: whoever prints it
+/// does that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excerpt {
+    /// The text, without secrets.
+    pub text: String,
+    /// The culprit, bytes.
+    pub span: Range<usize>,
+}
+
 /// A stage's error: one cause that someone can act on.
 pub trait Refusal: std::error::Error {
     /// The kind of refusal, which decides the exit code.
@@ -238,4 +257,9 @@ pub trait Refusal: std::error::Error {
 
     /// The same facts as a finding; its outcome is [`Outcome::Failed`].
     fn finding(&self) -> Finding;
+
+    /// The words to blame, where single ones are.
+    fn excerpt(&self) -> Option<Excerpt> {
+        None
+    }
 }

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Kernel command line, bytes. x86-64 cuts at 2048, other architectures at 4096.
 pub const COMMAND_LINE: usize = 4096;
 
+/// Transfers of one boot. A root and a handful of extensions are usual; each stays in memory.
+pub const TRANSFERS: usize = 32;
+
 /// Untrusted text in one printed value, bytes.
 pub const PRINTED_TEXT: usize = 256;
 

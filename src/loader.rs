@@ -21,6 +21,7 @@ use crate::policy_file::{CommandLine, EffectivePolicy};
 use crate::report::Report;
 use crate::request::Pin;
 use crate::source::Source;
+use crate::sys::memfd::SealedMemfd;
 use crate::verity::map;
 
 /// Everything that is demanded of an image.
@@ -106,21 +107,33 @@ pub fn audit(
     Ok(())
 }
 
-/// Judges an image, maps it and hands its root over.
+/// Judges an image and keeps what was verified of it, in memory that nobody can change.
+///
+/// # Errors
+/// The first refusal.
+pub fn load(
+    source: Source,
+    demands: &Demands<'_>,
+    report: &mut Report,
+    progress: &mut dyn Progress,
+) -> Result<Identified<SealedMemfd>, Error> {
+    let store = Sealing::with_reserve(demands.policy.transport().memory_reserve.value);
+    judge(source, demands, store, report, progress)
+}
+
+/// Maps what was verified and makes a root of it. Dropping the result takes everything back, until
+/// it is kept.
 ///
 /// # Errors
 /// The first refusal. Nothing is mapped, mounted or linked then.
-pub fn boot(
-    source: Source,
-    demands: &Demands<'_>,
+pub fn hand_over(
+    identified: Identified<SealedMemfd>,
+    policy: &EffectivePolicy,
     (name, places): (&str, &Places),
     report: &mut Report,
-    progress: &mut dyn Progress,
 ) -> Result<Exposed, Error> {
-    let store = Sealing::with_reserve(demands.policy.transport().memory_reserve.value);
-    let identified = judge(source, demands, store, report, progress)?;
-    let mapped = map(identified, demands.policy)?;
-    let floors = &demands.policy.trust().minimum_versions;
+    let mapped = map(identified, policy)?;
+    let floors = &policy.trust().minimum_versions;
     let exposed = expose(mapped, floors, name, places)?;
     report.exposed(&exposed, floors);
     Ok(exposed)

@@ -14,7 +14,7 @@ use crate::dissect::select::Role;
 use crate::escape::escape;
 use crate::expose::{Exposed, at_least};
 use crate::fetch::{Content, Fetched, Progress};
-use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
+use crate::finding::{Class, Excerpt, Finding, Origin, Outcome, Refusal, Stage};
 use crate::identify::Identified;
 use crate::image_policy::UseSet;
 use crate::policy::{Admitted, AdmittedPartition, Protection, filesystems};
@@ -80,6 +80,8 @@ pub struct Report {
     pub partitions: Vec<PartitionReport>,
     /// The refusal's class, with its exit code; `None` until there is one.
     pub refused: Option<Class>,
+    /// The words that the refusal blames, where it blames single ones.
+    pub excerpt: Option<Excerpt>,
     /// What vouches for each byte of the image, as far as was found out.
     pub coverage: Coverage,
     /// Every partition of the table.
@@ -131,6 +133,7 @@ impl Report {
     /// Notes a refusal: the verdict.
     pub fn refuse(&mut self, refusal: &dyn Refusal) {
         self.findings.push(refusal.finding());
+        self.excerpt = refusal.excerpt();
         self.refused = Some(refusal.class());
     }
 

@@ -125,6 +125,25 @@ impl fmt::Debug for SourceUrl {
     }
 }
 
+/// Text that holds or should hold a URL, without the parts that may be secret: the query, and a user
+/// name with its password. What stands before `://` stays as it is, byte for byte.
+#[must_use]
+pub fn without_secrets(text: &str) -> String {
+    let Some((before, rest)) = text.split_once("://") else { return text.to_owned() };
+    let (rest, query) = match rest.split_once(['?', '#']) {
+        Some((rest, _secret)) => (rest, "?[...]"),
+        None => (rest, ""),
+    };
+    let (authority, path) = match rest.find('/') {
+        Some(slash) => rest.split_at(slash),
+        None => (rest, ""),
+    };
+    match authority.rsplit_once('@') {
+        Some((_secret, host)) => format!("{before}://[...]@{host}{path}{query}"),
+        None => format!("{before}://{rest}{query}"),
+    }
+}
+
 /// An absolute path with nothing that would have to be decoded.
 fn file_path(rest: &str) -> Result<(), UrlError> {
     let fine = rest.starts_with('/') && rest.len() > 1 && !rest.contains(['%', '?']);
@@ -331,6 +350,22 @@ mod tests {
             assert_eq!(SourceUrl::parse_or_file(text), Err(UrlError::FilePath), "{text}");
         }
         assert_eq!(SourceUrl::parse_or_file("http://h/a").unwrap().file_path(), None);
+    }
+
+    #[test]
+    fn secrets_are_taken_out_of_what_is_no_url_too() {
+        let cases = [
+            ("", ""),
+            ("raw?,machine", "raw?,machine"),
+            ("raw:i:http://h/a?token=x?y", "raw:i:http://h/a?[...]"),
+            ("http://user:word@h/a@b?q", "http://[...]@h/a@b?[...]"),
+            ("http://h/a#token", "http://h/a?[...]"),
+            ("ftp://a@b@h", "ftp://[...]@h"),
+            ("http://h/a", "http://h/a"),
+        ];
+        for (text, shown) in cases {
+            assert_eq!(without_secrets(text), shown);
+        }
     }
 
     #[test]

@@ -32,11 +32,12 @@ pub(super) struct BootArguments {}
 pub(super) fn run(_arguments: &BootArguments) -> ExitCode {
     let ended = boot(&System::default(), &mut Bar::new("loading"));
     match ended.result {
-        Ok(_exposed) => {
-            on_every_console(&console::boot_accepted(&ended.report));
+        Ok(()) => {
+            let lines = ended.reports.iter().map(console::boot_accepted).collect::<String>();
+            on_every_console(&lines);
             ExitCode::SUCCESS
         }
-        Err(_error) => refused(&ended.report, &ended.after_refusal),
+        Err(_) => refused(ended.report(), &ended.after_refusal),
     }
 }
 

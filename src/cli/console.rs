@@ -6,7 +6,8 @@
 
 use std::fmt::Write as _;
 
-use veriroot::finding::{Finding, Outcome};
+use veriroot::finding::{Excerpt, Finding, Outcome};
+use veriroot::image_policy::lint::underlined;
 use veriroot::report::Report;
 
 use super::audit::Audited;
@@ -99,6 +100,11 @@ pub(super) fn refusal(report: &Report, finding: &Finding) -> String {
     }
     line(&mut out, "stage", &format!("{} ({})", finding.stage, finding.id));
     line(&mut out, "found", &format!("{}: {}", finding.subject, finding.found));
+    if let Some(Excerpt { text, span }) = &report.excerpt {
+        for marked in underlined(text, span).lines() {
+            let _infallible = writeln!(out, "{:INDENT$}{marked}", "");
+        }
+    }
     line(&mut out, "demanded", &finding.expected);
     line(&mut out, "by", &finding.required_by.to_string());
     line(&mut out, "to do", &finding.advice);

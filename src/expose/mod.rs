@@ -41,7 +41,8 @@ pub struct Places {
     pub dev: PathBuf,
 }
 
-/// A root that is ready for switch-root. Made by [`expose`] alone.
+/// A root that is ready for switch-root. Made by [`expose`] alone; dropping it without
+/// [`Self::keep`] takes everything back.
 ///
 /// It can't be put together, or doubled.
 ///
@@ -64,8 +65,9 @@ pub struct Places {
 #[derive(Debug)]
 #[must_use]
 pub struct Exposed {
-    mounts: Vec<PathBuf>,
-    links: Vec<PathBuf>,
+    // In this order: a device is removed when nothing uses it any more.
+    undo: Undo,
+    partitions: Vec<MappedPartition>,
     version: Option<OsVersion>,
 }
 
@@ -180,12 +182,7 @@ pub fn expose(
             make_link(&link, partition.node(), &mut undo)?;
         }
     }
-    let (mounts, links) = undo.disarm();
-    for partition in partitions {
-        // The table and the mount hold the device from here on.
-        drop(partition.keep());
-    }
-    Ok(Exposed { mounts, links, version })
+    Ok(Exposed { undo, partitions, version })
 }
 
 /// The root's version, where there are floors; it reaches all of them.
@@ -282,7 +279,7 @@ impl Exposed {
     /// Mount points, the root first.
     #[must_use]
     pub fn mounts(&self) -> &[PathBuf] {
-        &self.mounts
+        self.undo.mounts()
     }
 
     /// The root's version; known where the policy has a floor for it.
@@ -294,7 +291,16 @@ impl Exposed {
     /// Links to the devices.
     #[must_use]
     pub fn links(&self) -> &[PathBuf] {
-        &self.links
+        self.undo.links()
+    }
+
+    /// Lets everything outlive this program.
+    pub fn keep(self) {
+        self.undo.disarm();
+        for partition in self.partitions {
+            // The table and the mount hold the device from here on.
+            drop(partition.keep());
+        }
     }
 }
 

@@ -27,9 +27,20 @@ impl Undo {
         self.links.push(path);
     }
 
-    /// Keeps everything: mounts and links, in the order they were made.
-    pub(super) fn disarm(mut self) -> (Vec<PathBuf>, Vec<PathBuf>) {
-        (std::mem::take(&mut self.mounts), std::mem::take(&mut self.links))
+    /// What was mounted, in the order in which it was.
+    pub(super) fn mounts(&self) -> &[PathBuf] {
+        &self.mounts
+    }
+
+    /// The links, in the order in which they were made.
+    pub(super) fn links(&self) -> &[PathBuf] {
+        &self.links
+    }
+
+    /// Keeps everything.
+    pub(super) fn disarm(mut self) {
+        self.mounts.clear();
+        self.links.clear();
     }
 }
 

@@ -6,10 +6,14 @@
 
 use std::path::PathBuf;
 
-use super::pull::PullError;
-use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
+use super::root::RootError;
+use super::transfer::TransferError;
+use crate::finding::{Class, Excerpt, Finding, Origin, Outcome, Refusal, Stage};
 use crate::image_filter::FilterError;
 use crate::url::UrlError;
+
+/// Id, what was demanded, and what to do.
+pub(super) type Help = (&'static str, &'static str, &'static str);
 
 /// Why there is no request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,20 +28,16 @@ pub enum RequestError {
     Conflict { word: String },
     #[error("\"{word}\" is no image filter: {error}")]
     ImageFilter { word: String, error: FilterError },
-    #[error("the command line asks for no image")]
-    NoPull,
-    #[error("{error}: {expression}")]
-    Pull { expression: String, error: PullError },
-    #[error("the root device \"{device}\" is not one that this image could become")]
-    RootDevice { device: String },
     #[error("the pin \"{word}\" is no whole root hash in hex")]
     Pin { word: String },
     #[error("this version can't honour {key}")]
     PolicyKey { key: &'static str, origin: Origin },
     #[error("plain HTTP is asked for")]
     PlainHttp { origin: Origin },
-    #[error("more than one image is asked for")]
-    SeveralPulls,
+    #[error(transparent)]
+    Root(#[from] RootError),
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
     #[error("\"{word}\" is not supported")]
     Unsupported { word: String },
     #[error("{error}: {url}")]
@@ -52,20 +52,20 @@ impl Refusal for RequestError {
             | Self::CommandLine { .. }
             | Self::Conflict { .. }
             | Self::ImageFilter { .. }
-            | Self::NoPull
-            | Self::Pull { .. }
-            | Self::RootDevice { .. }
             | Self::Pin { .. }
             | Self::PlainHttp { .. }
             | Self::PolicyKey { .. }
-            | Self::SeveralPulls
+            | Self::Root(_)
+            | Self::Transfer(_)
             | Self::Unsupported { .. } => Class::Config,
         }
     }
 
     fn finding(&self) -> Finding {
         let (id, expected, advice) = self.help();
-        let required_by = if let Self::PlainHttp { origin } | Self::PolicyKey { origin, .. } = self
+        let required_by = if let Self::PlainHttp { origin }
+        | Self::PolicyKey { origin, .. }
+        | Self::Transfer(TransferError::Pull { origin, .. }) = self
         {
             origin.clone()
         } else {
@@ -82,11 +82,18 @@ impl Refusal for RequestError {
             advice: advice.to_owned(),
         }
     }
+
+    fn excerpt(&self) -> Option<Excerpt> {
+        if let Self::Transfer(TransferError::Pull { expression, error, .. }) = self {
+            return Some(error.excerpt(expression));
+        }
+        None
+    }
 }
 
 impl RequestError {
     /// Id, what was demanded, and what to do.
-    fn help(&self) -> (&'static str, &'static str, &'static str) {
+    fn help(&self) -> Help {
         match self {
             Self::Architecture => (
                 "request-architecture",
@@ -104,21 +111,6 @@ impl RequestError {
                 "systemd.image_filter=DESIGNATOR=GLOB(:DESIGNATOR=GLOB)*",
                 "correct the filter: nothing in it is guessed",
             ),
-            Self::NoPull => (
-                "request-pull",
-                "rd.systemd.pull=OPTIONS:NAME:URL",
-                "say on the kernel command line what to load",
-            ),
-            Self::Pull { .. } => (
-                "request-pull",
-                "rd.systemd.pull=raw,machine,verify=no,blockdev:NAME:URL",
-                "correct the expression: nothing in it is guessed",
-            ),
-            Self::RootDevice { .. } => (
-                "request-root",
-                "root=/dev/disk/by-loop-ref/NAME.raw-partN, /dev/mapper/root, dissect or gpt-auto",
-                "name the image that rd.systemd.pull= names",
-            ),
             Self::Pin { .. } => (
                 "request-pin",
                 "64 or 128 hex digits",
@@ -129,14 +121,13 @@ impl RequestError {
                 "https",
                 "serve the image over HTTPS, or set transport.plain-http = true",
             ),
+            Self::Root(error) => error.help(),
+            Self::Transfer(error) => error.help(),
             Self::PolicyKey { .. } => (
                 "request-policy-key",
                 "policy keys this version can honour",
                 "take the key out of the policy file: leaving it unheeded would not be safe",
             ),
-            Self::SeveralPulls => {
-                ("request-pull", "one image", "leave one rd.systemd.pull= on the command line")
-            }
             Self::Unsupported { .. } => (
                 "request-unsupported",
                 "words this version can honour",

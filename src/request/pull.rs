@@ -7,10 +7,13 @@
 //! misspelt, repeated or contradicting options, names that are no file names.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 
 use crate::escape::escape;
+use crate::finding::Excerpt;
 
 /// What is downloaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,36 @@ pub enum ImageClass {
     Sysext,
     /// A configuration extension.
     Confext,
+}
+
+impl ImageClass {
+    /// The word of the expression.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Machine => "machine",
+            Self::Portable => "portable",
+            Self::Sysext => "sysext",
+            Self::Confext => "confext",
+        }
+    }
+
+    /// The directory below `/run` and `/var/lib` where systemd looks for images of this class.
+    #[must_use]
+    pub fn directory(self) -> &'static str {
+        match self {
+            Self::Machine => "machines",
+            Self::Portable => "portables",
+            Self::Sysext => "extensions",
+            Self::Confext => "confexts",
+        }
+    }
+}
+
+impl fmt::Display for ImageClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// Checks of the transport. They say nothing about what the image itself has to prove.
@@ -65,21 +98,27 @@ pub struct Pull {
     pub class: ImageClass,
     /// Checks of the transport.
     pub check: TransportCheck,
+    /// `ro` or `rw`, where one was given.
+    pub writable: Option<bool>,
     /// Whether a block device was asked for.
     pub blockdev: bool,
+    /// Below `/run` (`true`) or `/var/lib`, where it was said.
+    pub runtime: Option<bool>,
     /// What `remote` is.
     pub base: Remote,
     /// The name without suffix: given, or derived from the URL.
     pub name: String,
     /// Everything behind the second colon.
     pub remote: String,
+    /// Where `remote` begins, bytes from the start of the expression.
+    pub remote_at: usize,
 }
 
-/// Why an expression is rejected.
+/// What is wrong with an expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the message beside each field says what it is")]
-pub enum PullError {
+pub enum PullFault {
     #[error("\"{option}\" contradicts \"{earlier}\"")]
     Contradiction { earlier: String, option: String },
     #[error("a backslash stands at the end")]
@@ -90,10 +129,30 @@ pub enum PullError {
     NoFormat,
     #[error("none of machine, portable, sysext and confext is given")]
     NoClass,
+    #[error("oci images prove nothing of themselves")]
+    Oci,
     #[error("it is not of the form OPTIONS:NAME:URL")]
     Shape,
     #[error("unknown option \"{option}\"")]
     UnknownOption { option: String },
+}
+
+/// Why an expression is rejected, and which part of it is to blame.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{fault}")]
+pub struct PullError {
+    /// What is wrong.
+    pub fault: PullFault,
+    /// The part of the expression, bytes.
+    pub span: Range<usize>,
+}
+
+impl PullError {
+    /// The expression, and the part of it that is to blame.
+    #[must_use]
+    pub fn excerpt(&self, expression: &str) -> Excerpt {
+        Excerpt { text: expression.to_owned(), span: self.span.clone() }
+    }
 }
 
 /// The group of an option, of which each may be given once.
@@ -116,24 +175,33 @@ fn parse_sha256(option: &str) -> Option<[u8; 32]> {
     HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok()?.try_into().ok()
 }
 
-/// The options by group.
-fn read_options(text: &str) -> Result<BTreeMap<&'static str, &str>, PullError> {
+/// The options by group, each with its place in the expression.
+type Options<'a> = BTreeMap<&'static str, (&'a str, Range<usize>)>;
+
+fn read_options(field: &Field) -> Result<Options<'_>, PullError> {
     let mut options = BTreeMap::new();
-    for option in text.split(',') {
-        let unknown = || PullError::UnknownOption { option: escape(option) };
-        let group = group(option).ok_or_else(unknown)?;
-        if let Some(earlier) = options.insert(group, option) {
-            return Err(PullError::Contradiction {
-                earlier: escape(earlier),
-                option: escape(option),
-            });
+    let mut at = 0_usize;
+    for option in field.text.split(',') {
+        let end = at.saturating_add(option.len());
+        let span = field.span(at..end);
+        at = end.saturating_add(1);
+        let Some(group) = group(option) else {
+            let fault = match option {
+                "oci" => PullFault::Oci,
+                _ => PullFault::UnknownOption { option: escape(option) },
+            };
+            return Err(PullError { fault, span });
+        };
+        if let Some((earlier, _)) = options.insert(group, (option, span.clone())) {
+            let (earlier, option) = (escape(earlier), escape(option));
+            return Err(PullError { fault: PullFault::Contradiction { earlier, option }, span });
         }
     }
     Ok(options)
 }
 
 /// A boolean as systemd spells them.
-fn parse_boolean(text: &str) -> Option<bool> {
+pub(super) fn parse_boolean(text: &str) -> Option<bool> {
     match text {
         "1" | "yes" | "y" | "true" | "t" | "on" => Some(true),
         "0" | "no" | "n" | "false" | "f" | "off" => Some(false),
@@ -148,24 +216,27 @@ impl Pull {
     /// A [`PullError`]. Where systemd warns and keeps a default, this is an error: the boot that
     /// was asked for is not the one that would happen.
     pub fn parse(text: &str) -> Result<Self, PullError> {
-        let (options, rest) = field(text)?;
-        let (name, remote) = field(rest)?;
+        let (option_field, rest_at) = field(text, 0)?;
+        let (name_field, remote_at) = field(text, rest_at)?;
+        let remote = text.get(remote_at..).unwrap_or_default();
         if remote.is_empty() {
-            return Err(PullError::Shape);
+            return Err(PullError { fault: PullFault::Shape, span: text.len()..text.len() });
         }
-        let options = read_options(&options)?;
-        let given = |group| options.get(group).copied();
+        let options = read_options(&option_field)?;
+        let given = |group| options.get(group).map(|(option, _)| *option);
+        let lacks =
+            |fault| PullError { fault, span: option_field.span(0..option_field.text.len()) };
         let format = match given("format") {
             Some("raw") => Format::Raw,
             Some(_tar) => Format::Tar,
-            None => return Err(PullError::NoFormat),
+            None => return Err(lacks(PullFault::NoFormat)),
         };
         let class = match given("class") {
             Some("machine") => ImageClass::Machine,
             Some("portable") => ImageClass::Portable,
             Some("sysext") => ImageClass::Sysext,
             Some(_confext) => ImageClass::Confext,
-            None => return Err(PullError::NoClass),
+            None => return Err(lacks(PullFault::NoClass)),
         };
         let check = match given("verify") {
             Some("verify=no") => TransportCheck::No,
@@ -174,40 +245,78 @@ impl Pull {
                 .and_then(parse_sha256)
                 .map_or(TransportCheck::Signature, TransportCheck::Sha256),
         };
-        if format == Format::Tar && given("blockdev").is_some() {
-            return Err(PullError::Contradiction {
-                earlier: "tar".to_owned(),
-                option: "blockdev".to_owned(),
-            });
+        if let (Format::Tar, Some((option, span))) = (format, options.get("blockdev")) {
+            let (earlier, option) = ("tar".to_owned(), (*option).to_owned());
+            let fault = PullFault::Contradiction { earlier, option };
+            return Err(PullError { fault, span: span.clone() });
         }
-        let name = if name.is_empty() { derive_name(remote, format) } else { name };
+        let (name, name_span) = if name_field.text.is_empty() {
+            (derive_name(remote, format), remote_at..text.len())
+        } else {
+            (name_field.text.clone(), name_field.span(0..name_field.text.len()))
+        };
         if !is_image_name(&name) {
-            return Err(PullError::Name { name: escape(&name) });
+            return Err(PullError {
+                fault: PullFault::Name { name: escape(&name) },
+                span: name_span,
+            });
         }
         Ok(Self {
             format,
             class,
             check,
+            writable: given("writable").map(|it| it == "rw"),
             blockdev: given("blockdev").is_some(),
+            runtime: given("runtime")
+                .and_then(|it| it.strip_prefix("runtime="))
+                .and_then(parse_boolean),
             base: if given("bootorigin").is_some() { Remote::BootOrigin } else { Remote::Url },
             name,
             remote: remote.to_owned(),
+            remote_at,
         })
     }
 }
 
-/// Everything up to the next colon, escapes resolved, and what stands behind it.
-fn field(text: &str) -> Result<(String, &str), PullError> {
-    let mut out = String::new();
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            ':' => return Ok((out, chars.as_str())),
-            '\\' => out.push(chars.next().ok_or(PullError::Escape)?),
-            _ => out.push(c),
-        }
+/// A part of the expression, escapes resolved, each byte with the place it came from.
+struct Field {
+    text: String,
+    from: Vec<usize>,
+    end: usize,
+}
+
+impl Field {
+    /// Where a part of the text stands in the expression.
+    fn span(&self, part: Range<usize>) -> Range<usize> {
+        let at = |index: usize| self.from.get(index).copied().unwrap_or(self.end);
+        let end = match part.end.checked_sub(1).filter(|last| *last >= part.start) {
+            Some(last) => at(last).saturating_add(1),
+            None => at(part.start),
+        };
+        at(part.start)..end
     }
-    Err(PullError::Shape)
+}
+
+/// Everything from `start` up to the next colon, and where what stands behind it begins.
+fn field(text: &str, start: usize) -> Result<(Field, usize), PullError> {
+    let mut out = Field { text: String::new(), from: Vec::new(), end: start };
+    let rest = text.get(start..).unwrap_or_default();
+    let mut chars = rest.char_indices().map(|(at, c)| (start.saturating_add(at), c));
+    while let Some((at, c)) = chars.next() {
+        let (at, c) = match c {
+            ':' => {
+                out.end = at;
+                return Ok((out, at.saturating_add(1)));
+            }
+            '\\' => {
+                chars.next().ok_or(PullError { fault: PullFault::Escape, span: at..text.len() })?
+            }
+            _ => (at, c),
+        };
+        out.text.push(c);
+        out.from.extend((0..c.len_utf8()).map(|offset| at.saturating_add(offset)));
+    }
+    Err(PullError { fault: PullFault::Shape, span: text.len()..text.len() })
 }
 
 /// The last component of a URL's path, less the suffixes systemd takes off.
@@ -297,36 +406,42 @@ mod tests {
 
     #[test]
     fn refuses_what_systemd_guesses() {
-        let unknown = |option: &str| PullError::UnknownOption { option: option.to_owned() };
+        let unknown = |option: &str| PullFault::UnknownOption { option: option.to_owned() };
         let short = format!("verify={}", "ab".repeat(31));
-        let against = |earlier: &str, option: &str| PullError::Contradiction {
+        let against = |earlier: &str, option: &str| PullFault::Contradiction {
             earlier: earlier.to_owned(),
             option: option.to_owned(),
         };
+        let name = |name: &str| PullFault::Name { name: name.to_owned() };
         let cases = [
-            ("raw,machine,verfy=no:i:http://h/i", unknown("verfy=no")),
-            ("raw,machine,verify=signatur:i:http://h/i", unknown("verify=signatur")),
-            (&format!("raw,machine,{short}:i:http://h/i"), unknown(&short)),
-            ("raw,machine,Verify=no:i:http://h/i", unknown("Verify=no")),
-            ("raw,machine,:i:http://h/i", unknown("")),
-            ("raw,machine,runtime=maybe:i:http://h/i", unknown("runtime=maybe")),
-            ("oci,machine:i:http://h/i", unknown("oci")),
-            ("ro,raw,machine,rw:i:http://h/i", against("ro", "rw")),
-            ("raw,raw,machine:i:http://h/i", against("raw", "raw")),
-            ("raw,machine,verify=no,verify=no:i:u", against("verify=no", "verify=no")),
-            ("tar,machine,blockdev:i:http://h/i", against("tar", "blockdev")),
-            ("machine:i:http://h/i", PullError::NoFormat),
-            ("raw:i:http://h/i", PullError::NoClass),
-            ("raw,machine:i", PullError::Shape),
-            ("raw,machine:i:", PullError::Shape),
-            ("", PullError::Shape),
-            ("raw,machine\\", PullError::Escape),
-            ("raw,machine:a/b:http://h/i", PullError::Name { name: "a/b".to_owned() }),
-            ("raw,machine:..:http://h/i", PullError::Name { name: "..".to_owned() }),
-            ("raw,machine::http://h/.raw", PullError::Name { name: String::new() }),
+            ("raw,machine,verfy=no:i:http://h/i", unknown("verfy=no"), "verfy=no"),
+            ("raw,machine,verify=signatur:i:u", unknown("verify=signatur"), "verify=signatur"),
+            (&format!("raw,machine,{short}:i:http://h/i"), unknown(&short), &short),
+            ("raw,machine,Verify=no:i:http://h/i", unknown("Verify=no"), "Verify=no"),
+            ("raw,machine,:i:http://h/i", unknown(""), ""),
+            ("raw,machine,runtime=maybe:i:u", unknown("runtime=maybe"), "runtime=maybe"),
+            ("raw,machine,verify\\=nein:i:u", unknown("verify=nein"), "verify\\=nein"),
+            ("oci,machine:i:http://h/i", PullFault::Oci, "oci"),
+            ("ro,raw,machine,rw:i:http://h/i", against("ro", "rw"), "rw"),
+            ("raw,raw,machine:i:http://h/i", against("raw", "raw"), "raw"),
+            ("raw,machine,sysext:i:http://h/i", against("machine", "sysext"), "sysext"),
+            ("raw,machine,verify=no,verify=no:i:u", against("verify=no", "verify=no"), "verify=no"),
+            ("tar,machine,blockdev:i:http://h/i", against("tar", "blockdev"), "blockdev"),
+            ("machine:i:http://h/i", PullFault::NoFormat, "machine"),
+            ("raw:i:http://h/i", PullFault::NoClass, "raw"),
+            ("raw,machine:i", PullFault::Shape, ""),
+            ("raw,machine:i:", PullFault::Shape, ""),
+            ("", PullFault::Shape, ""),
+            ("raw,machine\\", PullFault::Escape, "\\"),
+            ("raw,machine:a/b:http://h/i", name("a/b"), "a/b"),
+            ("raw,machine:..:http://h/i", name(".."), ".."),
+            ("raw,machine:.#a:http://h/i", name(".#a"), ".#a"),
+            ("raw,machine::http://h/.raw", name(""), "http://h/.raw"),
         ];
-        for (text, error) in cases {
-            assert_eq!(Pull::parse(text), Err(error), "{text}");
+        for (text, fault, culprit) in cases {
+            let error = Pull::parse(text).unwrap_err();
+            assert_eq!(error.fault, fault, "{text}");
+            assert_eq!(text.get(error.span.clone()), Some(culprit), "{text}");
         }
         assert!(Pull::parse(ANNOUNCED).is_ok());
     }

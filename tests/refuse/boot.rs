@@ -15,7 +15,7 @@ use veriroot::error::Error;
 use veriroot::expose::Places;
 use veriroot::finding::Class;
 use veriroot::policy_file::{FileFault, OnRefusal};
-use veriroot::request::RequestError;
+use veriroot::request::{RequestError, Side};
 use veriroot_test_support::keys;
 
 use crate::judge::Unwatched;
@@ -53,6 +53,7 @@ impl Initrd {
 
     fn boot(&self) -> Ended {
         let system = System {
+            side: Side::Initrd,
             cmdline: self.path("cmdline"),
             policy: vec![self.path("policy.d")],
             anchors: vec![self.path("verity.d")],
@@ -72,11 +73,11 @@ impl Initrd {
     #[track_caller]
     fn refuses(&self) -> (Error, Ended) {
         let mut ended = self.boot();
-        let error = std::mem::replace(&mut ended.result, Err(RequestError::NoPull.into()));
+        let error = std::mem::replace(&mut ended.result, Ok(()));
         for place in ["root", "dev"] {
             assert_eq!(fs::read_dir(self.path(place)).unwrap().count(), 0);
         }
-        assert!(ended.report.refused.is_some_and(|it| it.exit_code() == 2), "{ended:?}");
+        assert!(ended.report().refused.is_some_and(|it| it.exit_code() == 2), "{ended:?}");
         (error.unwrap_err(), ended)
     }
 }
@@ -145,7 +146,7 @@ fn refuses_plain_http_where_the_policy_does() {
     let stating = |value| format!("[transport]\nplain-http = {value}\n");
     Initrd::new().file("policy.d/http.toml", &stating(true)).reaches_the_source();
     let (error, ended) = Initrd::new().file("policy.d/http.toml", &stating(false)).refuses();
-    assert_eq!(ended.report.refused, Some(Class::Config));
+    assert_eq!(ended.report().refused, Some(Class::Config));
     assert_refused!(error, Error::Request(RequestError::PlainHttp { origin })
         if origin.to_string().ends_with("http.toml:2"));
 }
