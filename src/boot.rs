@@ -10,6 +10,8 @@
 
 use std::path::{Path, PathBuf};
 
+use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
+
 use crate::authenticate::Trust;
 use crate::cmdline;
 use crate::designator::{Architecture, PartitionDesignator};
@@ -30,6 +32,9 @@ use crate::sys::memfd::SealedMemfd;
 use crate::url::Scheme;
 use crate::wire;
 
+/// The file system of an initrd that is no tmpfs (linux/magic.h).
+const RAMFS_MAGIC: FsType = FsType(0x8584_58f6);
+
 /// Where a boot finds what it was told. The default is the running system.
 #[derive(Clone, Debug)]
 pub struct System {
@@ -49,16 +54,22 @@ pub struct System {
 impl Default for System {
     fn default() -> Self {
         let paths = |texts: [&str; 2]| texts.map(PathBuf::from).to_vec();
-        // The file by which an initrd says what it is (os-release(5)).
-        let initrd = Path::new("/etc/initrd-release").exists();
         Self {
-            side: if initrd { Side::Initrd } else { Side::Host },
+            side: if in_initrd() { Side::Initrd } else { Side::Host },
             cmdline: PathBuf::from("/proc/cmdline"),
             policy: paths(["/etc/veriroot/policy.d", "/usr/lib/veriroot/policy.d"]),
             anchors: paths(["/etc/verity.d", "/usr/lib/verity.d"]),
             places: Places { root: PathBuf::from("/sysroot"), dev: PathBuf::from("/dev") },
         }
     }
+}
+
+/// Whether this system is an initrd: by the file in which it says so (os-release(5)), or by a root
+/// that the kernel unpacked it into. A plain initrd has no such file.
+fn in_initrd() -> bool {
+    let unpacked =
+        statfs("/").is_ok_and(|root| [RAMFS_MAGIC, TMPFS_MAGIC].contains(&root.filesystem_type()));
+    unpacked || Path::new("/etc/initrd-release").exists()
 }
 
 /// What to do about a refusal.
