@@ -102,3 +102,26 @@ pub const TLS_ROOTS: usize = 768 * 1024;
 
 /// Levels of a hash tree. 2^63 blocks of 512 bytes need 16 with the smallest fan-out we accept.
 pub const TREE_LEVELS: usize = 32;
+
+/// Window or dictionary of a compressed stream, bytes: `zstd --long` takes 128 MiB, `xz -9` 64. The
+/// formats go up to 4 GiB and beyond, in a file of 28 bytes.
+pub const DECODE_WINDOW: u64 = 128 << 20;
+
+/// Address space of the decode child, bytes: a window, the program, and its libraries. Two thirds of
+/// the smallest machine that could hold an image.
+pub const DECODE_MEMORY: u64 = 192 << 20;
+
+/// Bytes that a decoder takes and gives at a time.
+pub const DECODE_CHUNK: usize = 256 * 1024;
+
+/// A file name or comment in a gzip header, bytes.
+pub const DECODE_NAME: usize = 64 * 1024;
+
+/// Blocks of an .xz stream. `xz -T` writes one for each 24 MiB with its usual settings.
+pub const DECODE_BLOCKS: usize = 64 * 1024;
+
+/// How long the decode child may be silent beyond what its source may: room for a slow machine.
+pub const DECODE_SILENCE: Duration = Duration::from_secs(30);
+
+/// Bytes of a stream that are kept between two looks at the machine's memory.
+pub const SPOOL_STEP: u64 = 1 << 20;

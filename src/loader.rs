@@ -20,7 +20,7 @@ use crate::policy::{Expectation, admit};
 use crate::policy_file::{CommandLine, EffectivePolicy};
 use crate::report::Report;
 use crate::request::Pin;
-use crate::source::Source;
+use crate::source::{Source, Terms};
 use crate::sys::memfd::SealedMemfd;
 use crate::verity::map;
 
@@ -139,6 +139,17 @@ pub fn hand_over(
     Ok(exposed)
 }
 
+/// What taking off compression may cost under this policy.
+#[must_use]
+pub fn terms(policy: &EffectivePolicy) -> Terms {
+    let transport = policy.transport();
+    Terms {
+        size_max: transport.size_max.value,
+        reserve: transport.memory_reserve.value,
+        ..Terms::default()
+    }
+}
+
 /// The stages that need no privileges.
 fn judge<S: Store>(
     source: Source,
@@ -148,6 +159,7 @@ fn judge<S: Store>(
     progress: &mut dyn Progress,
 ) -> Result<Identified<S::Kept>, Error> {
     report.demanded(demands.policy);
+    let source = source.decoded(&terms(demands.policy))?;
     report.opened(&source);
     let dissected = dissect(source, &demands.scope())?;
     report.dissected(&dissected);

@@ -9,8 +9,9 @@ use std::process::ExitCode;
 use veriroot::source;
 
 fn main() -> ExitCode {
-    if std::env::args_os().nth(1).is_some_and(|it| it == source::CHILD_SUBCOMMAND) {
-        return source::run_child();
+    match std::env::args_os().nth(1) {
+        Some(it) if it == source::CHILD_SUBCOMMAND => source::run_child(),
+        Some(it) if it == source::DECODE_SUBCOMMAND => source::run_decode_child(),
+        _ => cli::run(),
     }
-    cli::run()
 }

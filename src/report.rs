@@ -19,7 +19,7 @@ use crate::identify::Identified;
 use crate::image_policy::UseSet;
 use crate::policy::{Admitted, AdmittedPartition, Protection, filesystems};
 use crate::policy_file::{EffectivePolicy, KernelKeyring, Stated, Trust};
-use crate::source::Source;
+use crate::source::{Layer, Source};
 use crate::units::ByteRange;
 
 /// Facts of one partition that was to be used.
@@ -166,10 +166,29 @@ impl Report {
     pub(crate) fn opened(&mut self, source: &Source) {
         self.mode = source.mode().name();
         self.coverage = Coverage::new(source.len());
+        match source.layer() {
+            Layer::None => {}
+            Layer::Taken(format) => self.passed(
+                ("source-decode", Stage::Source),
+                "image",
+                ("one layer of compression at most", format!("{format}, by its first bytes")),
+                Origin::Rule("bytes come whole, in bounds and in time, or not at all"),
+            ),
+            Layer::Feigned(format) => self.noted(
+                ("source-feigned", Stage::Source),
+                "image",
+                (
+                    "a partition table, or compression",
+                    &format!("a partition table behind the first bytes of {format}: not decoded"),
+                ),
+                Origin::Rule("a partition table is never given to a decoder"),
+            ),
+        }
     }
 
     /// Notes a sound table.
     pub(crate) fn dissected(&mut self, dissected: &Dissected) {
+        self.mode = dissected.mode().name();
         self.coverage.replace(Cover::Unproven, Cover::Unreferenced);
         for place in dissected.table().iter().flat_map(|it| it.places) {
             self.coverage.set(place, Cover::Structural);
@@ -256,6 +275,7 @@ impl Report {
 
     /// Notes who vouches for what.
     pub(crate) fn authenticated(&mut self, authenticated: &Authenticated) {
+        self.mode = authenticated.mode().name();
         for partition in authenticated.partitions() {
             let Warrant::Verity { root_hash, evidence, .. } = &partition.warrant else { continue };
             let (id, expected) = match evidence {
@@ -341,11 +361,13 @@ impl Report {
             Some(true) => {}
             Some(false) => self.noted(
                 ("verity-unprotected", Stage::Verity),
+                "root and usr",
                 ("dm-verity under the root", "a boot of this version refuses this image"),
                 boot,
             ),
             None => self.noted(
                 ("expose-root", Stage::Expose),
+                "root and usr",
                 ("a root partition", "a boot of this version refuses a usr without a root"),
                 boot,
             ),
@@ -354,6 +376,7 @@ impl Report {
         if keyring.value == KernelKeyring::Require {
             self.noted(
                 ("verity-kernel-keyring", Stage::Verity),
+                "root and usr",
                 ("a signature that the kernel accepts by its own keyrings", "asked at boot only"),
                 keyring.origin.clone(),
             );
@@ -361,6 +384,7 @@ impl Report {
         for Stated { value, origin } in &trust.minimum_versions {
             self.noted(
                 ("expose-version", Stage::Expose),
+                "root and usr",
                 (&at_least(value), "os-release is read at boot only"),
                 origin.clone(),
             );
@@ -371,6 +395,7 @@ impl Report {
     fn noted(
         &mut self,
         (id, stage): (&'static str, Stage),
+        subject: &str,
         (expected, found): (&str, &str),
         required_by: Origin,
     ) {
@@ -378,7 +403,7 @@ impl Report {
             id,
             stage,
             outcome: Outcome::Noted,
-            subject: "root and usr".to_owned(),
+            subject: subject.to_owned(),
             expected: expected.to_owned(),
             found: found.to_owned(),
             required_by,

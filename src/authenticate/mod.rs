@@ -25,6 +25,7 @@ use data_encoding::HEXLOWER;
 
 use crate::designator::PartitionDesignator;
 use crate::digest::RootHashClaim;
+use crate::dissect::Rest;
 use crate::dissect::group::HashTree;
 use crate::dissect::verity_sig::VeritySignature;
 use crate::dissect::verity_superblock::VeritySuperblock;
@@ -33,7 +34,7 @@ use crate::policy::{Admitted, AdmittedPartition, Protection};
 use crate::policy_file::{self, CommandLine, Stated};
 use crate::request::Pin;
 use crate::revocation::Revoked;
-use crate::source::Source;
+use crate::source::Mode;
 use crate::units::ByteRange;
 use anchors::TrustAnchors;
 use cms::{CmsError, SignedData};
@@ -168,7 +169,7 @@ pub struct AuthenticatedPartition {
 #[derive(Debug)]
 #[must_use]
 pub struct Authenticated {
-    source: Source,
+    rest: Rest,
     partitions: Vec<AuthenticatedPartition>,
 }
 
@@ -218,7 +219,7 @@ pub fn authenticate(
     }
     let partitions =
         admitted.into_iter().map(|it| authenticate_one(it, trust)).collect::<Result<_, _>>()?;
-    Ok(Authenticated { source: dissected.into_source(), partitions })
+    Ok(Authenticated { rest: dissected.into_rest(), partitions })
 }
 
 fn authenticate_one(
@@ -305,6 +306,22 @@ fn verify(
 }
 
 impl Authenticated {
+    /// How the bytes will come. A stream is linear if whatever a block is judged by comes before it.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        let Some(mut at) = self.rest.position() else { return self.rest.mode() };
+        for partition in &self.partitions {
+            if let Warrant::Verity { hash, .. } = &partition.warrant {
+                at = at.max(hash.end());
+            }
+            if partition.data.offset() < at {
+                return Mode::Spooled;
+            }
+            at = partition.data.end();
+        }
+        Mode::Linear
+    }
+
     /// What will be used.
     #[must_use]
     pub fn partitions(&self) -> &[AuthenticatedPartition] {
@@ -312,7 +329,7 @@ impl Authenticated {
     }
 
     /// Hands everything on to the stage that fetches.
-    pub(crate) fn into_parts(self) -> (Source, Vec<AuthenticatedPartition>) {
-        (self.source, self.partitions)
+    pub(crate) fn into_parts(self) -> (Rest, Vec<AuthenticatedPartition>) {
+        (self.rest, self.partitions)
     }
 }

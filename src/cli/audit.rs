@@ -184,7 +184,7 @@ impl<'a> Machine<'a> {
             },
         };
         let source = if path == Path::new(STDIN) {
-            Source::spool(io::stdin().lock(), STDIN)?
+            Source::open_stream(io::stdin(), STDIN)?
         } else {
             Source::open_file(path)?
         };

@@ -12,6 +12,7 @@
 pub mod claim;
 pub mod gpt;
 pub mod group;
+mod rest;
 pub mod select;
 pub mod verity_sig;
 pub mod verity_superblock;
@@ -24,6 +25,7 @@ use crate::units::ByteRange;
 use claim::Claim;
 use gpt::{GptError, Primary, Table};
 use group::{GroupError, VerityGroup};
+pub use rest::{Ended, Rest};
 use select::{Choice, Partition, Role, assign_roles, newest};
 
 /// Which parts of an image are looked at.
@@ -68,7 +70,7 @@ pub struct Scope {
 #[derive(Debug)]
 #[must_use]
 pub struct Dissected {
-    source: Source,
+    rest: Rest,
     table: Option<Table>,
     partitions: Vec<Partition>,
     claims: Vec<(u32, Claim)>,
@@ -119,12 +121,10 @@ impl Refusal for DissectError {
 /// A [`DissectError`] if the table is unsound or the source fails. A verity group that is unsound
 /// is no error here: see [`Dissected::group`].
 pub fn dissect(mut source: Source, scope: &Scope) -> Result<Dissected, DissectError> {
-    let (table, partitions) = match read_table(&mut source)? {
-        Some(table) => {
-            let entries = table.entries.clone();
-            (Some(table), assign_roles(entries, scope.architecture, &scope.filter))
-        }
-        None => (None, vec![bare(&mut source, &scope.filter)?]),
+    let (table, due) = read_table(&mut source)?;
+    let partitions = match &table {
+        Some(table) => assign_roles(table.entries.clone(), scope.architecture, &scope.filter),
+        None => vec![bare(&mut source, &scope.filter)?],
     };
     let mut claims = Vec::new();
     for partition in &partitions {
@@ -137,24 +137,28 @@ pub fn dissect(mut source: Source, scope: &Scope) -> Result<Dissected, DissectEr
     for designator in &scope.verity {
         groups.push((*designator, group::read(&mut source, &partitions, *designator)?));
     }
-    Ok(Dissected { source, table, partitions, claims, groups })
+    Ok(Dissected { rest: Rest::new(source, due), table, partitions, claims, groups })
 }
 
-/// The partition table; `None` if nothing in the image is one.
-fn read_table(source: &mut Source) -> Result<Option<Table>, DissectError> {
+/// The partition table; `None` if nothing in the image is one. Where the image's end is still to
+/// come, what it has to be goes with it.
+fn read_table(source: &mut Source) -> Result<(Option<Table>, Option<Primary>), DissectError> {
     let length = source.len();
     let head = read_end(source, gpt::HEAD, |_, _| 0)?;
     let primary = match Primary::parse(&head, length) {
         Err(GptError::NoHeader) => {
             let tail = read_end(source, gpt::TAIL, u64::saturating_sub)?;
             gpt::check_no_table(&head, &tail)?;
-            return Ok(None);
+            return Ok((None, None));
         }
         primary => primary?,
     };
+    if source.position().is_some() {
+        return Ok((Some(primary.table()?), Some(primary)));
+    }
     let backup = primary.backup_range().ok_or(GptError::Truncated { length })?;
     let tail = source.read(backup, backup.len())?;
-    Ok(Some(primary.finish(&tail)?))
+    Ok((Some(primary.finish(&tail)?), None))
 }
 
 /// Up to `limit` bytes of the image, from where `start` says: it is given both lengths.
@@ -196,7 +200,23 @@ impl Dissected {
     /// The source's length, bytes.
     #[must_use]
     pub fn length(&self) -> u64 {
-        self.source.len()
+        self.rest.length()
+    }
+
+    /// How the bytes come, as far as can be told: a stream is not linear if data came before what
+    /// they will be judged by.
+    #[must_use]
+    pub fn mode(&self) -> source::Mode {
+        let came = |at: u64| {
+            let passed = |it: &&Partition| it.entry.range.offset() < at;
+            let protected = |it: PartitionDesignator| it.hash_tree().is_some();
+            let mut passed = self.partitions.iter().filter(passed);
+            passed.any(|it| it.designator().is_some_and(protected))
+        };
+        if self.rest.position().is_some_and(came) {
+            return source::Mode::Spooled;
+        }
+        self.rest.mode()
     }
 
     /// What a partition seems to hold, if it was asked.
@@ -220,8 +240,8 @@ impl Dissected {
         newest(&self.partitions, designator, |_| true)
     }
 
-    /// Hands the source on to the stage that fetches.
-    pub(crate) fn into_source(self) -> Source {
-        self.source
+    /// Hands on what is left of the image. A caller that goes no further asks it for the end.
+    pub fn into_rest(self) -> Rest {
+        self.rest
     }
 }

@@ -16,6 +16,7 @@ mod window;
 use crate::authenticate::{Authenticated, AuthenticatedPartition, Evidence, RootHash, Warrant};
 use crate::coverage::Cover;
 use crate::designator::PartitionDesignator;
+use crate::dissect::DissectError;
 use crate::dissect::group::SUPERBLOCK;
 use crate::dissect::verity_superblock::VeritySuperblock;
 use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
@@ -122,6 +123,8 @@ pub struct Fetched<S> {
 pub enum FetchError {
     #[error("at byte {offset} of the image: {error}")]
     Block { designator: PartitionDesignator, offset: u64, error: BlockError, origin: Origin },
+    #[error(transparent)]
+    End(#[from] DissectError),
     #[error("the superblock counts {needed} bytes, the partition has {size}")]
     DataSize { designator: PartitionDesignator, needed: u64, size: u64 },
     #[error("{error}")]
@@ -144,6 +147,7 @@ impl Refusal for FetchError {
             | Self::Shape { .. }
             | Self::Tree { .. }
             | Self::TreeSize { .. } => Class::Verity,
+            Self::End(error) => error.class(),
             Self::Source(error) => error.class(),
             Self::Store(_) => Class::Dev,
         }
@@ -156,6 +160,7 @@ impl Refusal for FetchError {
             Origin::Rule("one root hash means one image (dm-verity)")
         };
         let (id, subject, expected, advice) = match self {
+            Self::End(error) => return error.finding(),
             Self::Source(error) => return error.finding(),
             Self::Block { designator, .. } => (
                 "fetch-block",
@@ -212,16 +217,28 @@ pub fn fetch<S: Store>(
     mut store: S,
     progress: &mut dyn Progress,
 ) -> Result<Fetched<S::Kept>, FetchError> {
-    let (mut source, partitions) = authenticated.into_parts();
+    let (mut rest, partitions) = authenticated.into_parts();
     let total = partitions.iter().map(announced).fold(0, u64::saturating_add);
     progress.begin(total);
     let trees = partitions.iter().map(announced_tree).fold(0, u64::saturating_add);
-    store.make_room(source.len(), total.saturating_add(trees))?;
+    rest.only(partitions.iter().flat_map(wanted).collect())?;
+    // What a stream holds already is given back as it is read.
+    let needed = total.saturating_add(trees).saturating_sub(rest.source().held());
+    store.make_room(rest.length(), needed)?;
     let mut fetched = Vec::new();
     for partition in partitions {
-        fetched.push(fetch_one(&mut source, partition, &mut store, progress)?);
+        fetched.push(fetch_one(rest.source(), partition, &mut store, progress)?);
     }
-    Ok(Fetched { kept: store.keep().map_err(StoreError::from)?, partitions: fetched })
+    let ended = rest.end()?;
+    Ok(Fetched { kept: store.keep(ended).map_err(StoreError::from)?, partitions: fetched })
+}
+
+/// What will be read of a partition.
+fn wanted(partition: &AuthenticatedPartition) -> Vec<ByteRange> {
+    match &partition.warrant {
+        Warrant::Verity { hash, .. } => vec![*hash, partition.data],
+        Warrant::Open(_) => window::ranges(partition.data).to_vec(),
+    }
 }
 
 /// Bytes of data that a partition will take, as its superblock claims and its size allows.

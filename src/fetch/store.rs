@@ -7,6 +7,7 @@
 
 use std::io;
 
+use crate::dissect::Ended;
 use crate::sys::memfd::{Memfd, SealedMemfd, available};
 
 /// Why there is no room.
@@ -54,7 +55,7 @@ mod sealed {
 ///     type Kept = Self;
 ///     fn make_room(&mut self, _: u64) -> std::io::Result<()> { Ok(()) }
 ///     fn put(&mut self, _: u64, _: &[u8]) -> std::io::Result<()> { Ok(()) }
-///     fn keep(self) -> std::io::Result<Self> { Ok(self) }
+///     fn keep(self, _: veriroot::dissect::Ended) -> std::io::Result<Self> { Ok(self) }
 /// }
 /// ```
 pub trait Store: sealed::Sealed {
@@ -73,11 +74,11 @@ pub trait Store: sealed::Sealed {
     /// What the kernel says; `ENOSPC` or `ENOMEM` where memory is gone.
     fn put(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
-    /// Closes the store against every change.
+    /// Closes the store against every change, when the image's end was seen.
     ///
     /// # Errors
     /// What the kernel says.
-    fn keep(self) -> io::Result<Self::Kept>;
+    fn keep(self, ended: Ended) -> io::Result<Self::Kept>;
 }
 
 /// For an audit: bytes are judged and let go, so that memory stays constant.
@@ -95,7 +96,7 @@ impl Store for LetGo {
         Ok(())
     }
 
-    fn keep(self) -> io::Result<Self> {
+    fn keep(self, _ended: Ended) -> io::Result<Self> {
         Ok(self)
     }
 }
@@ -131,7 +132,7 @@ impl Store for Sealing {
         self.memfd.as_ref().ok_or(io::ErrorKind::NotFound)?.write_at(offset, bytes)
     }
 
-    fn keep(self) -> io::Result<SealedMemfd> {
+    fn keep(self, _ended: Ended) -> io::Result<SealedMemfd> {
         self.memfd.ok_or(io::ErrorKind::NotFound)?.seal()
     }
 }
@@ -145,7 +146,6 @@ mod tests {
         let mut store = Sealing::with_reserve(0);
         assert!(store.make_room(4096, 4096).is_ok());
         store.put(0, b"kept").unwrap();
-        store.keep().unwrap();
         let mut greedy = Sealing::with_reserve(u64::MAX);
         let refused = greedy.make_room(4096, 4096);
         assert!(matches!(refused, Err(StoreError::Short { needed: 4096, .. })));

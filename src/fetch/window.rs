@@ -43,11 +43,17 @@ impl Ends {
     }
 }
 
-/// Reads the ends of a partition that nothing vouches for.
-pub(super) fn read(source: &mut Source, data: ByteRange) -> Result<Ends, source::Error> {
+/// Where the ends of a partition stand; they are read one after the other.
+pub(super) fn ranges(data: ByteRange) -> [ByteRange; 2] {
     let head = data.part(0, data.len().min(Windows::HEAD)).unwrap_or(data);
     let tail_len = data.len().min(Windows::TAIL);
     let tail = data.part(data.len().saturating_sub(tail_len), tail_len).unwrap_or(data);
+    [head, tail]
+}
+
+/// Reads the ends of a partition that nothing vouches for.
+pub(super) fn read(source: &mut Source, data: ByteRange) -> Result<Ends, source::Error> {
+    let [head, tail] = ranges(data);
     Ok(Ends {
         len: data.len(),
         head: source.read(head, Windows::HEAD)?,

@@ -7,6 +7,8 @@
 
 use std::io;
 
+use super::decode::Format;
+use super::decoder::Fault;
 use super::link::{self, Failure};
 use crate::escape::escape;
 use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
@@ -21,6 +23,25 @@ pub enum Error {
     Child {
         /// What the system says.
         source: io::Error,
+    },
+    /// A stream that ends before the image does.
+    #[error("{name} ends after {found} bytes, before the image does")]
+    Cut {
+        /// Which source.
+        name: String,
+        /// Bytes that came.
+        found: u64,
+    },
+    /// A compressed source that can't be decoded.
+    #[error("{name} can't be decoded as {format}: {source}")]
+    Decode {
+        /// Which source.
+        name: String,
+        /// What its first bytes say it is.
+        format: Format,
+        /// What is wrong.
+        #[source]
+        source: Fault,
     },
     /// Another file than the one whose SHA-256 was given.
     #[error("{name} has SHA-256 {found}, and {expected} was demanded")]
@@ -58,6 +79,14 @@ pub enum Error {
         /// Which source.
         name: String,
     },
+    /// A second read of bytes that were given up after the first.
+    #[error("byte {offset} of {name} was let go")]
+    Gone {
+        /// Which source.
+        name: String,
+        /// Where.
+        offset: u64,
+    },
     /// More bytes at once than the reader has a use for.
     #[error("{range} of {name} are over the limit of {limit} bytes")]
     Limit {
@@ -83,6 +112,16 @@ pub enum Error {
         name: String,
         /// What the system says.
         source: io::Error,
+    },
+    /// Compression inside compression.
+    #[error("{name} is {outer} around {inner}")]
+    Nested {
+        /// Which source.
+        name: String,
+        /// What was taken off.
+        outer: Format,
+        /// What is below.
+        inner: Format,
     },
     /// A read through a buffer of no bytes.
     #[error("the buffer to read into is empty")]
@@ -131,6 +170,14 @@ pub enum Error {
         /// The limit.
         limit: u64,
     },
+    /// Bytes behind the image.
+    #[error("{name} goes on behind its {len} bytes")]
+    Trailing {
+        /// Which source.
+        name: String,
+        /// Where its partition table says that it ends.
+        len: u64,
+    },
 }
 
 impl Error {
@@ -147,19 +194,24 @@ impl Error {
         match self {
             Self::Child { .. } => "network child",
             Self::NoBuffer => "buffer",
-            Self::Digest { name, .. }
+            Self::Cut { name, .. }
+            | Self::Decode { name, .. }
+            | Self::Digest { name, .. }
             | Self::Empty { name }
             | Self::Ended { name }
             | Self::File { name, .. }
             | Self::FileKind { name }
+            | Self::Gone { name, .. }
             | Self::Limit { name, .. }
             | Self::Link { name, .. }
             | Self::Memory { name, .. }
+            | Self::Nested { name, .. }
             | Self::NoTlsRoots { name }
             | Self::Range { name, .. }
             | Self::Server { name, .. }
             | Self::TlsRoots { name, .. }
-            | Self::TooLarge { name, .. } => name,
+            | Self::TooLarge { name, .. }
+            | Self::Trailing { name, .. } => name,
         }
     }
 
@@ -169,12 +221,17 @@ impl Error {
             Self::Child { .. } => {
                 ("source-child", "a network child", "check /proc and the limits on processes")
             }
+            Self::Cut { .. } => {
+                ("source-cut", "the whole image", "check that the whole image is served")
+            }
+            Self::Decode { source, .. } => source.words(),
             Self::Empty { .. } => ("source-empty", "at least one byte", "check the image"),
             Self::Ended { .. } => ("source-ended", "a source that did not fail", "start again"),
             Self::File { .. } => ("source-file", "a readable file", "check the file"),
             Self::FileKind { .. } => {
                 ("source-file-kind", "a regular file or a block device", "name another file")
             }
+            Self::Gone { .. } => ("source-gone", "bytes that were not read before", "report this"),
             Self::Limit { .. } => ("source-limit", "a size within the limit", "check the image"),
             Self::Link { .. } => {
                 ("source-link", "answers of the network child", "try another mirror; report this")
@@ -187,6 +244,9 @@ impl Error {
                 "the file whose SHA-256 verify= names",
                 "serve the file that was pinned, or pin the one that is served",
             ),
+            Self::Nested { .. } => {
+                ("source-nested", "one layer of compression", "compress the image once")
+            }
             Self::NoBuffer => ("source-buffer", "a buffer", "report this"),
             Self::NoTlsRoots { .. } => {
                 ("source-no-tls-roots", "TLS roots for https", "set tls-roots in the policy file")
@@ -199,6 +259,33 @@ impl Error {
             Self::TooLarge { .. } => {
                 ("source-too-large", "an image within size-max", "check the image, or size-max")
             }
+            Self::Trailing { .. } => (
+                "source-trailing",
+                "nothing behind the image",
+                "cut the file where its partition table says that it ends",
+            ),
+        }
+    }
+}
+
+impl Fault {
+    fn words(&self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Limit(_) => (
+                "source-decode-limit",
+                "a window, and an image, within the limits",
+                "compress the image with a window of at most 128 MiB; check size-max",
+            ),
+            Self::Damaged(_) => (
+                "source-decode",
+                "one whole compressed stream, and nothing behind it",
+                "compress the image anew, in one go; check that all of it is served",
+            ),
+            Self::Closed | Self::Frame { .. } | Self::Io(_) | Self::Late | Self::Start(_) => (
+                "source-decode-child",
+                "answers of the decode child",
+                "check /proc and the machine's memory; report this",
+            ),
         }
     }
 }
@@ -245,6 +332,10 @@ impl Refusal for Error {
     fn class(&self) -> Class {
         match self {
             Self::Child { .. } | Self::Memory { .. } => Class::Dev,
+            Self::Cut { .. } | Self::Trailing { .. } => Class::Gpt,
+            Self::Decode { source: Fault::Limit(_), .. } => Class::Limit,
+            Self::Decode { source: Fault::Start(_), .. } => Class::Dev,
+            Self::Decode { .. } | Self::Nested { .. } => Class::Decomp,
             Self::Digest { .. } => Class::Pair,
             Self::Empty { .. }
             | Self::Limit { .. }
@@ -255,14 +346,17 @@ impl Refusal for Error {
             | Self::NoBuffer
             | Self::NoTlsRoots { .. }
             | Self::TlsRoots { .. } => Class::Config,
-            Self::Ended { .. } | Self::Link { .. } => Class::Net,
+            Self::Ended { .. } | Self::Gone { .. } | Self::Link { .. } => Class::Net,
             Self::Server { failure, .. } => failure.class(),
         }
     }
 
     fn finding(&self) -> Finding {
         let (id, expected, advice) = self.words();
-        let cause = std::error::Error::source(self).map(|it| format!(": {it}")).unwrap_or_default();
+        let cause = std::error::Error::source(self);
+        // A decoder's words stand in the message already.
+        let cause = cause.filter(|_| !matches!(self, Self::Decode { .. }));
+        let cause = cause.map(|it| format!(": {it}")).unwrap_or_default();
         Finding {
             id,
             stage: Stage::Source,

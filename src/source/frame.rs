@@ -73,7 +73,8 @@ impl Head {
     }
 }
 
-fn send(link: &mut impl Write, id: u32, kind: u8, payload: &[u8]) -> io::Result<()> {
+/// Sends one frame.
+pub(super) fn send(link: &mut impl Write, id: u32, kind: u8, payload: &[u8]) -> io::Result<()> {
     let len = u32::try_from(payload.len()).ok().filter(|len| *len <= limits::FRAME);
     let len = len.ok_or(io::ErrorKind::FileTooLarge)?;
     let head = Head { id, kind, len }.bytes();

@@ -29,6 +29,9 @@ use crate::wire;
 mod answer;
 mod child;
 mod client;
+pub mod decode;
+mod decoded;
+mod decoder;
 mod error;
 mod frame;
 mod http;
@@ -36,13 +39,17 @@ pub mod link;
 mod pace;
 mod process;
 mod spool;
+mod stream;
 
 pub use child::{CHILD_SUBCOMMAND, run_child};
+pub use decoded::{Layer, Terms};
+pub use decoder::{DECODE_SUBCOMMAND, Fault, run_decode_child};
 pub use error::Error;
 pub use link::Failure;
 pub use pace::Pace;
 
 use child::Child;
+use stream::Stream;
 
 /// How bytes may travel: the machine's own configuration, never a server's.
 #[derive(Clone, Debug)]
@@ -76,9 +83,11 @@ impl Default for Transport {
 pub enum Mode {
     /// A file of this machine.
     File,
+    /// A stream, in one pass: each byte is judged when it comes.
+    Linear,
     /// Byte ranges of a URL.
     Ranged,
-    /// A stream of this machine, in memory as a whole.
+    /// A stream whose bytes had to wait in memory for what they are judged by.
     Spooled,
 }
 
@@ -88,6 +97,7 @@ impl Mode {
     pub fn name(self) -> &'static str {
         match self {
             Self::File => "file",
+            Self::Linear => "linear",
             Self::Ranged => "ranged",
             Self::Spooled => "spooled",
         }
@@ -133,6 +143,7 @@ pub struct Source {
     len: u64,
     mode: Mode,
     has_validator: bool,
+    layer: Layer,
     bytes: Bytes,
 }
 
@@ -141,6 +152,7 @@ enum Bytes {
     Ended,
     File(File),
     Remote(Child),
+    Stream(Box<Stream>),
 }
 
 impl Source {
@@ -159,19 +171,8 @@ impl Source {
         }
         let len = file.seek(SeekFrom::End(0)).map_err(fail)?;
         let (mode, bytes) = (Mode::File, Bytes::File(file));
-        Self { name, len, mode, has_validator: true, bytes }.within(limits::IMAGE)
-    }
-
-    /// Takes a whole stream, such as a pipe, into sealed memory, and reads it as a file then.
-    ///
-    /// # Errors
-    /// [`Error::File`], [`Error::Empty`], [`Error::TooLarge`], or [`Error::Memory`] before the
-    /// machine runs out of it.
-    pub fn spool(stream: impl io::Read, name: &str) -> Result<Self, Error> {
-        let name = escape(name);
-        let (file, len) = spool::spool(stream, &name, limits::IMAGE)?;
-        let (mode, bytes) = (Mode::Spooled, Bytes::File(file));
-        Self { name, len, mode, has_validator: true, bytes }.within(limits::IMAGE)
+        Self { name, len, mode, has_validator: true, layer: Layer::None, bytes }
+            .within(limits::IMAGE)
     }
 
     /// Opens a URL through a network child and learns its length from the first bytes.
@@ -202,7 +203,8 @@ impl Source {
         let opened = child.open(open).map_err(|error| Error::from_link(&name, error))?;
         let has_validator = opened.validator;
         let (mode, bytes) = (Mode::Ranged, Bytes::Remote(child));
-        Self { name, len: opened.len, mode, has_validator, bytes }.within(size_max)
+        Self { name, len: opened.len, mode, has_validator, layer: Layer::None, bytes }
+            .within(size_max)
     }
 
     /// Reads the whole source, in order, into sealed memory that leaves `reserve` bytes free, and goes
@@ -211,6 +213,7 @@ impl Source {
     /// # Errors
     /// [`Error::Digest`]; [`Error::Memory`] before anything is read; else as [`Self::read`].
     pub fn whole(mut self, sha256: &[u8; 32], reserve: u64) -> Result<Self, Error> {
+        self = self.taken_in(limits::IMAGE)?;
         let file = spool::whole(&mut self, sha256, reserve)?;
         let (mode, bytes) = (Mode::Spooled, Bytes::File(file));
         Ok(Self { mode, bytes, has_validator: true, ..self })
@@ -278,6 +281,9 @@ impl Source {
                 file.read_exact_at(part, offset)
                     .map_err(|source| Error::File { name: name.to_owned(), source })
             }),
+            Bytes::Stream(stream) => {
+                fill_each(range, chunk, sink, |offset, part| stream.fill(offset, part))
+            }
             Bytes::Remote(child) => {
                 let fail = |error| Error::from_link(name, error);
                 child.read(range).map_err(|error| fail(error).into()).and_then(|mut body| {

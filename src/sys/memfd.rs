@@ -8,10 +8,10 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use crate::units::ByteRange;
@@ -42,6 +42,32 @@ impl Memfd {
     /// What pwrite(2) says; `ENOSPC` where memory is gone.
     pub fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.0.write_all_at(bytes, offset)
+    }
+
+    /// Reads what was written; holes are NULs.
+    ///
+    /// # Errors
+    /// What pread(2) says; an unexpected end is an error too.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(buffer, offset)
+    }
+
+    /// Gives the memory under whole pages of a range back; what stood in the range is NULs then.
+    ///
+    /// # Errors
+    /// What fallocate(2) says.
+    pub fn let_go(&self, range: ByteRange) -> io::Result<()> {
+        let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+        let signed = |it: u64| i64::try_from(it).map_err(io::Error::other);
+        Ok(fallocate(self.0.as_fd(), flags, signed(range.offset())?, signed(range.len())?)?)
+    }
+
+    /// Bytes of memory it takes.
+    ///
+    /// # Errors
+    /// What fstat(2) says.
+    pub fn resident(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.blocks().saturating_mul(512))
     }
 
     /// Makes every later change impossible.
@@ -111,6 +137,21 @@ mod tests {
         for text in [&b""[..], b"MemAvailable: x kB\n", b"MemAvailable: 3\n", b"MemFree: 3 kB\n"] {
             assert_eq!(available_of(text), None);
         }
+    }
+
+    #[test]
+    fn memory_is_given_back_by_pages() {
+        let memfd = Memfd::create("test", 0).unwrap();
+        memfd.write_at(0, &[7; 16384]).unwrap();
+        assert_eq!(memfd.resident().unwrap(), 16384);
+        memfd.let_go(ByteRange::new(4000, 8288).unwrap()).unwrap();
+        assert_eq!(memfd.resident().unwrap(), 8192);
+        let mut bytes = [0; 16384];
+        memfd.read_at(0, &mut bytes).unwrap();
+        assert!(
+            bytes[..4000].iter().all(|it| *it == 7) && bytes[4000..12288].iter().all(|it| *it == 0)
+        );
+        assert!(memfd.read_at(16384, &mut [0]).is_err());
     }
 
     #[test]

@@ -24,7 +24,7 @@ use veriroot::policy::{Expectation, judge};
 use veriroot::policy_file::{EffectivePolicy, PolicyFile, Statements};
 use veriroot::report::Report;
 use veriroot::request::RequestError;
-use veriroot::source::Source;
+use veriroot::source::{Source, Terms};
 
 use super::{Json, audit, console, exit_code};
 
@@ -98,7 +98,8 @@ fn read(arguments: &DissectArguments) -> Result<Dissected, Error> {
         claims: PartitionDesignator::ALL.into_iter().filter(|it| it.data().is_none()).collect(),
         filter: arguments.image_filter.clone().unwrap_or_default(),
     };
-    Ok(dissect(Source::open_file(&arguments.image)?, &scope)?)
+    let source = Source::open_file(&arguments.image)?.decoded(&Terms::default())?;
+    Ok(dissect(source, &scope)?)
 }
 
 fn show(

@@ -138,12 +138,23 @@ impl Primary {
         u64::try_from(self.array.len()).unwrap_or(u64::MAX).div_ceil(self.sector_size.bytes())
     }
 
-    /// Compares with the backup, `tail` being the bytes of [`Self::backup_range`], and reads the
-    /// entries.
+    /// Reads the entries. Nothing is known of the backup yet.
+    ///
+    /// # Errors
+    /// A [`GptError`].
+    pub fn table(&self) -> Result<Table, GptError> {
+        let entries = self.entries()?;
+        check_distinct(&entries)?;
+        let places = self.places().ok_or(GptError::BackupDiffers)?;
+        let (sector_size, disk_guid) = (self.sector_size, self.header.disk_guid);
+        Ok(Table { sector_size, disk_guid, places, entries })
+    }
+
+    /// Compares with the backup, `tail` being the bytes of [`Self::backup_range`].
     ///
     /// # Errors
     /// A [`GptError`]; a valid backup that differs is [`GptError::BackupDiffers`].
-    pub fn finish(self, tail: &[u8]) -> Result<Table, GptError> {
+    pub fn check_backup(&self, tail: &[u8]) -> Result<(), GptError> {
         let sector = usize::try_from(self.sector_size.bytes()).unwrap_or(usize::MAX);
         let split = tail.len().checked_sub(sector).ok_or(GptError::BackupDiffers)?;
         let (array, header) = tail.split_at_checked(split).ok_or(GptError::BackupDiffers)?;
@@ -159,11 +170,16 @@ impl Primary {
         if header != expected || array != self.array {
             return Err(GptError::BackupDiffers);
         }
-        let entries = self.entries()?;
-        check_distinct(&entries)?;
-        let places = self.places().ok_or(GptError::BackupDiffers)?;
-        let (sector_size, disk_guid) = (self.sector_size, self.header.disk_guid);
-        Ok(Table { sector_size, disk_guid, places, entries })
+        Ok(())
+    }
+
+    /// Both: compares with the backup, then reads the entries.
+    ///
+    /// # Errors
+    /// As [`Self::check_backup`] and [`Self::table`].
+    pub fn finish(self, tail: &[u8]) -> Result<Table, GptError> {
+        self.check_backup(tail)?;
+        self.table()
     }
 
     fn entries(&self) -> Result<Vec<Entry>, GptError> {
