@@ -10,6 +10,7 @@
 
 use std::io::Read;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::decoder::Decoder;
 use super::stream::{Flow, Stream};
@@ -33,8 +34,10 @@ pub struct Terms {
     /// The program that becomes the decode child: one whose `main` calls
     /// [`super::run_decode_child`] when its first argument is [`super::DECODE_SUBCOMMAND`].
     pub child: PathBuf,
-    /// How slow a source may be: the decode child may be that much slower still.
+    /// How slow a source may be.
     pub pace: Pace,
+    /// How long the decode child may be silent beyond that.
+    pub silence: Duration,
 }
 
 impl Default for Terms {
@@ -45,6 +48,7 @@ impl Default for Terms {
             reserve: limits::SPOOL_RESERVE,
             child: PathBuf::from("/proc/self/exe"),
             pace: Pace::default(),
+            silence: limits::DECODE_SILENCE,
         }
     }
 }

@@ -96,8 +96,9 @@ pub(super) struct Decoder {
     patience: Patience,
     /// Bytes of the current frame that were not taken yet.
     frame: u32,
-    /// Bytes that may still come.
-    allowed: u64,
+    /// Bytes that were announced so far, and how many may be.
+    announced: u64,
+    size_max: u64,
     ended: bool,
 }
 
@@ -137,7 +138,8 @@ impl Decoder {
             met,
             patience,
             frame: 0,
-            allowed: terms.size_max,
+            announced: 0,
+            size_max: terms.size_max,
             ended: false,
         })
     }
@@ -170,8 +172,11 @@ impl Decoder {
                 (ID, FAILED, _) => return Err(self.failure(len)?),
                 _ => return Err(Fault::Frame { kind, len }),
             }
-            let over = || Fault::Limit(format!("more than {} bytes when decoded", self.allowed));
-            self.allowed = self.allowed.checked_sub(u64::from(len)).ok_or_else(over)?;
+            self.announced = self.announced.saturating_add(u64::from(len));
+            if self.announced > self.size_max {
+                let over = format!("more than {} bytes when decoded", self.size_max);
+                return Err(Fault::Limit(over));
+            }
         }
         let want = usize::try_from(self.frame).unwrap_or(usize::MAX).min(buf.len());
         let read = self.patience.over(&self.link).read(buf.get_mut(..want).unwrap_or_default())?;
@@ -220,7 +225,7 @@ struct Patience {
 
 impl Patience {
     fn new(terms: &Terms) -> Self {
-        let silence = terms.pace.silence().saturating_add(limits::DECODE_SILENCE);
+        let silence = terms.pace.silence().saturating_add(terms.silence);
         Self { silence, left: silence, rate: terms.pace.minimum_rate.max(1) }
     }
 
