@@ -267,8 +267,11 @@ pub(crate) fn content_type() -> Attribute {
 }
 
 pub(crate) fn message_digest(digest: Digest, content: &[u8]) -> Attribute {
-    let digest = openssl::hash::hash((digest.openssl)(), content).unwrap();
-    let value = Any::encode_from(&OctetString::new(&digest[..]).unwrap()).unwrap();
+    message_digest_value(&openssl::hash::hash((digest.openssl)(), content).unwrap())
+}
+
+pub(crate) fn message_digest_value(digest: &[u8]) -> Attribute {
+    let value = Any::encode_from(&OctetString::new(digest).unwrap()).unwrap();
     attribute(rfc5911::ID_MESSAGE_DIGEST, &[value])
 }
 

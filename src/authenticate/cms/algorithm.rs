@@ -23,7 +23,9 @@ use der::oid::db::{rfc5912, rfc8410};
 use der::{Reader, TagMode, TagNumber};
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
+use openssl::md::{Md, MdRef};
 use openssl::pkey::{Id, PKeyRef, Public};
+use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::Padding;
 use openssl::sign::{RsaPssSaltlen, Verifier};
 
@@ -67,6 +69,15 @@ impl SignatureDigest {
             Self::Sha256 => MessageDigest::sha256(),
             Self::Sha384 => MessageDigest::sha384(),
             Self::Sha512 => MessageDigest::sha512(),
+        }
+    }
+
+    /// The same for calls that take a digest that was made before.
+    fn md(self) -> &'static MdRef {
+        match self {
+            Self::Sha256 => Md::sha256(),
+            Self::Sha384 => Md::sha384(),
+            Self::Sha512 => Md::sha512(),
         }
     }
 }
@@ -173,6 +184,47 @@ impl SignatureAlgorithm {
             }
         }
         verifier.verify_oneshot(signature, message)
+    }
+
+    /// Whether `signature` is that key's over content with this digest, which is the one of
+    /// [`Self`]. Never for Ed25519, which takes the content itself. A failure inside OpenSSL is a
+    /// no.
+    pub(super) fn verifies_digest(
+        self,
+        key: &PKeyRef<Public>,
+        digest: &[u8],
+        signature: &[u8],
+    ) -> bool {
+        self.fits(key) && self.try_verify_digest(key, digest, signature).unwrap_or(false)
+    }
+
+    fn try_verify_digest(
+        self,
+        key: &PKeyRef<Public>,
+        value: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, ErrorStack> {
+        let (Self::Ecdsa(digest) | Self::RsaPkcs1(digest) | Self::RsaPss { digest, .. }) = self
+        else {
+            return Ok(false);
+        };
+        if value.len() != digest.openssl().size() {
+            return Ok(false);
+        }
+        let mut verifier = PkeyCtx::new(key)?;
+        verifier.verify_init()?;
+        if let Self::RsaPkcs1(_) = self {
+            verifier.set_rsa_padding(Padding::PKCS1)?;
+        }
+        if let Self::RsaPss { salt, .. } = self {
+            verifier.set_rsa_padding(Padding::PKCS1_PSS)?;
+            verifier.set_rsa_pss_saltlen(RsaPssSaltlen::custom(salt.into()))?;
+        }
+        verifier.set_signature_md(digest.md())?;
+        if let Self::RsaPss { .. } = self {
+            verifier.set_rsa_mgf1_md(digest.md())?;
+        }
+        verifier.verify(value, signature)
     }
 }
 

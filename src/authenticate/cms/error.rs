@@ -91,6 +91,9 @@ pub enum CmsError {
         /// What the decoder says.
         kind: der::ErrorKind,
     },
+    /// Ed25519 without signed attributes signs the content itself, which can't be held as a whole.
+    #[error("CMS: Ed25519 over a whole file needs signed attributes (sign without -noattr)")]
+    OneShot,
     /// A genuine signature of this trust anchor, over something else.
     #[error("{} signed other content, not this", shown(anchor))]
     OtherContent {
@@ -168,6 +171,7 @@ impl CmsError {
             | Self::ContentIsAttributes
             | Self::DigestAlgorithm { .. }
             | Self::KeyMismatch { .. }
+            | Self::OneShot
             | Self::OtherContent { .. }
             | Self::OutOfScope { .. }
             | Self::SignatureAlgorithm { .. }

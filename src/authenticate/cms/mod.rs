@@ -20,6 +20,7 @@
 //! [RFC 5652]: https://www.rfc-editor.org/rfc/rfc5652
 
 mod algorithm;
+mod content;
 mod error;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ use der::oid::db::rfc5911;
 use der::{Decode, Encode, Header, Length, Reader, SliceReader};
 
 pub use algorithm::{SignatureAlgorithm, SignatureDigest};
+pub use content::{ContentDigest, ContentHasher};
 pub use error::CmsError;
 
 use super::anchors::{SignerName, TrustAnchor, TrustAnchors};
@@ -124,6 +126,12 @@ impl SignedData {
         self.algorithm
     }
 
+    /// The digest of the content that the signer took, for [`ContentHasher`].
+    #[must_use]
+    pub fn digest(&self) -> SignatureDigest {
+        self.digest
+    }
+
     /// The trust anchor whose key signed exactly `content`, may sign for `scope`, and is not
     /// revoked, no more than the root hash that `content` may be.
     ///
@@ -146,6 +154,48 @@ impl SignedData {
         if SignedAttributes::from_der(content).is_ok() {
             return Err(CmsError::ContentIsAttributes);
         }
+        self.verify_any(Content::Bytes(content), scope, anchors)
+    }
+
+    /// The same for content that is too long to be held: its digest, by [`Self::digest`]. It has
+    /// no limit of length; every byte of the content goes into the digest.
+    ///
+    /// # Errors
+    /// As [`Self::verify`]; [`CmsError::OneShot`] for a signature that has no digest of its
+    /// content in it.
+    pub fn verify_digest<'a>(
+        &self,
+        content: &ContentDigest,
+        scope: &str,
+        anchors: &'a TrustAnchors,
+    ) -> Result<&'a TrustAnchor, CmsError> {
+        if content.may_be_attributes() {
+            return Err(CmsError::ContentIsAttributes);
+        }
+        if self.attributes.is_none() && self.algorithm == SignatureAlgorithm::Ed25519 {
+            return Err(CmsError::OneShot);
+        }
+        self.verify_any(Content::Digest(content), scope, anchors)
+    }
+
+    /// Whether any anchor could have made it: an image that nobody here can vouch for need not be
+    /// fetched.
+    ///
+    /// # Errors
+    /// [`CmsError::UnknownSigner`].
+    pub fn names_an_anchor(&self, anchors: &TrustAnchors) -> Result<(), CmsError> {
+        match anchors.named(&self.signer).next() {
+            Some(_anchor) => Ok(()),
+            None => Err(CmsError::UnknownSigner { name: self.signer.to_string() }),
+        }
+    }
+
+    fn verify_any<'a>(
+        &self,
+        content: Content<'_>,
+        scope: &str,
+        anchors: &'a TrustAnchors,
+    ) -> Result<&'a TrustAnchor, CmsError> {
         let mut refusal = CmsError::UnknownSigner { name: self.signer.to_string() };
         for anchor in anchors.named(&self.signer) {
             let judged =
@@ -159,21 +209,41 @@ impl SignedData {
         Err(refusal)
     }
 
-    fn verify_with(&self, content: &[u8], anchor: &TrustAnchor) -> Result<(), CmsError> {
+    fn verify_with(&self, content: Content<'_>, anchor: &TrustAnchor) -> Result<(), CmsError> {
         let anchor_path = || anchor.path().to_owned();
         if !self.algorithm.fits(anchor.key()) {
             let (anchor, algorithm) = (anchor_path(), self.algorithm);
             return Err(CmsError::KeyMismatch { anchor, algorithm });
         }
-        let message = self.attributes.as_ref().map_or(content, |it| &it.der);
-        if !self.algorithm.verifies(anchor.key(), message, &self.signature) {
+        let (key, signature) = (anchor.key(), self.signature.as_slice());
+        let verifies = match (&self.attributes, content) {
+            (Some(attributes), _) => self.algorithm.verifies(key, &attributes.der, signature),
+            (None, Content::Bytes(bytes)) => self.algorithm.verifies(key, bytes, signature),
+            (None, Content::Digest(digest)) => {
+                let of_signer = digest.algorithm() == self.digest;
+                of_signer && self.algorithm.verifies_digest(key, digest.value(), signature)
+            }
+        };
+        if !verifies {
             return Err(CmsError::BadSignature { anchor: anchor_path() });
         }
         let Some(attributes) = &self.attributes else { return Ok(()) };
-        let same = openssl::hash::hash(self.digest.openssl(), content)
-            .is_ok_and(|digest| digest[..] == attributes.message_digest[..]);
+        let same = match content {
+            Content::Bytes(bytes) => openssl::hash::hash(self.digest.openssl(), bytes)
+                .is_ok_and(|digest| digest[..] == attributes.message_digest[..]),
+            Content::Digest(digest) => {
+                digest.algorithm() == self.digest && digest.value() == attributes.message_digest
+            }
+        };
         if same { Ok(()) } else { Err(CmsError::OtherContent { anchor: anchor_path() }) }
     }
+}
+
+/// What a signature is held against.
+#[derive(Clone, Copy)]
+enum Content<'a> {
+    Bytes(&'a [u8]),
+    Digest(&'a ContentDigest),
 }
 
 /// Whether a genuine signature of `anchor` counts.

@@ -15,6 +15,7 @@ use der::oid::db::{rfc5912, rfc6268, rfc8410};
 use openssl::nid::Nid;
 
 mod algorithms;
+mod digest;
 mod encoding;
 mod flips;
 mod structure;
@@ -35,6 +36,13 @@ fn judge(der: &[u8], content: &[u8]) -> Result<(), CmsError> {
     SignedData::parse(der)?.verify(content, "root", &ANCHORS).map(|signer| {
         assert_eq!(signer.fingerprint()[..], RSA.certificate.digest(sha256()).unwrap()[..]);
     })
+}
+
+/// The digest of content that comes in pieces.
+fn digest_of(algorithm: SignatureDigest, pieces: &[&[u8]]) -> ContentDigest {
+    let mut hasher = ContentHasher::new(algorithm).unwrap();
+    pieces.iter().for_each(|it| hasher.update(it).unwrap());
+    hasher.finish().unwrap()
 }
 
 fn sha256() -> openssl::hash::MessageDigest {
