@@ -2,24 +2,34 @@
 #![forbid(unsafe_code)]
 //! Keys and self-signed certificates, made when a test asks for them.
 //!
-//! **In:** a [`Spec`]. **Out:** a [`Signer`], the same one for the same spec within a process, as
-//! RSA keys take long to make. **Refuses:** nothing. No private key is ever stored in the tree.
+//! **In:** a [`Spec`]. **Out:** a [`Signer`] that follows from it and from the seed, so that the same
+//! images come out each time. **Refuses:** nothing. No private key is ever stored in the tree, and
+//! since anybody can make these anew, none of them may be trusted by anything but a test.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
-use openssl::bn::{BigNum, BigNumRef, MsbOption};
-use openssl::ec::{EcGroup, EcKey};
+use openssl::bn::{BigNum, BigNumRef};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
-use openssl::pkey::{PKey, Private};
-use openssl::rsa::Rsa;
+use openssl::pkey::{Id, PKey, Private};
 use openssl::x509::extension::{
     BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
 };
 use openssl::x509::{X509, X509Builder, X509Extension, X509NameBuilder};
+
+use crate::{derive, noise};
+
+/// What every key follows from, besides its spec.
+static SEED: AtomicU64 = AtomicU64::new(1);
+
+/// Other keys from now on, in this process.
+pub fn reseed(seed: u64) {
+    SEED.store(seed, Ordering::Relaxed);
+}
 
 /// Kind of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -127,15 +137,19 @@ impl Spec {
     /// If OpenSSL can't make it.
     #[must_use]
     pub fn signer(&self) -> Arc<Signer> {
-        static MADE: OnceLock<Mutex<HashMap<Spec, Arc<Signer>>>> = OnceLock::new();
+        static MADE: OnceLock<Mutex<HashMap<(u64, Spec), Arc<Signer>>>> = OnceLock::new();
+        let seed = SEED.load(Ordering::Relaxed);
         let mut made = MADE.get_or_init(Mutex::default).lock().unwrap();
-        made.entry(self.clone()).or_insert_with(|| Arc::new(self.make())).clone()
+        let made = made.entry((seed, self.clone())).or_insert_with(|| Arc::new(self.make(seed)));
+        made.clone()
     }
 
-    fn make(&self) -> Signer {
-        let key = self.algorithm.generate();
-        let mut serial = BigNum::new().unwrap();
-        serial.rand(127, MsbOption::ONE, false).unwrap();
+    fn make(&self, seed: u64) -> Signer {
+        let seed = derive::seed_of(&format!("{seed} {self:?}"));
+        let key = self.algorithm.derive(seed);
+        let mut serial = BigNum::from_slice(&noise(!seed, 16)).unwrap();
+        serial.mask_bits(127).unwrap();
+        serial.set_bit(126).unwrap();
         let certificate = self.certificate(&key, &serial);
         Signer { key, certificate }
     }
@@ -166,7 +180,10 @@ impl Spec {
             _ => MessageDigest::sha256(),
         };
         builder.sign(key, digest).unwrap();
-        builder.build()
+        match key.id() {
+            Id::EC => derive::resign(&builder.build(), key),
+            _ => builder.build(),
+        }
     }
 
     fn extend(&self, builder: &mut X509Builder) {
@@ -196,21 +213,14 @@ impl Spec {
 }
 
 impl Algorithm {
-    fn generate(self) -> PKey<Private> {
-        let curve = |nid| {
-            let group = EcGroup::from_curve_name(nid).unwrap();
-            PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
-        };
+    fn derive(self, seed: u64) -> PKey<Private> {
         match self {
-            Self::Rsa(bits) => PKey::from_rsa(Rsa::generate(bits).unwrap()).unwrap(),
-            Self::RsaExponent3 => {
-                let three = BigNum::from_u32(3).unwrap();
-                PKey::from_rsa(Rsa::generate_with_e(2048, &three).unwrap()).unwrap()
-            }
-            Self::P256 => curve(Nid::X9_62_PRIME256V1),
-            Self::P384 => curve(Nid::SECP384R1),
-            Self::P521 => curve(Nid::SECP521R1),
-            Self::Ed25519 => PKey::generate_ed25519().unwrap(),
+            Self::Rsa(bits) => derive::rsa(seed, bits, 65537),
+            Self::RsaExponent3 => derive::rsa(seed, 2048, 3),
+            Self::P256 => derive::ec(seed, Nid::X9_62_PRIME256V1),
+            Self::P384 => derive::ec(seed, Nid::SECP384R1),
+            Self::P521 => derive::ec(seed, Nid::SECP521R1),
+            Self::Ed25519 => derive::ed25519(seed),
         }
     }
 }

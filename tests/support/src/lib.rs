@@ -30,6 +30,7 @@
 
 mod answer;
 pub mod ddi;
+mod derive;
 pub mod erofs;
 pub mod gpt;
 pub mod guest;

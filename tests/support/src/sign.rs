@@ -16,6 +16,7 @@ use openssl::pkey::Id;
 use openssl::rsa::Padding;
 use openssl::sign::{RsaPssSaltlen, Signer as RawSigner};
 
+use crate::derive;
 use crate::keys::Signer;
 
 /// Bytes of a signature partition as systemd-repart makes it.
@@ -308,6 +309,9 @@ impl SignerInfo {
         if key.id() == Id::ED25519 {
             let mut signer = RawSigner::new_without_digest(key).unwrap();
             return signer.sign_oneshot_to_vec(message).unwrap();
+        }
+        if key.id() == Id::EC {
+            return derive::ecdsa(key, self.digest.openssl(), message);
         }
         let mut signer = RawSigner::new(self.digest.openssl(), key).unwrap();
         if self.pss {
