@@ -3,7 +3,8 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: help program demo boot-time test unit boot boot-keyring peer-differential interop manual fmt clippy docs deny packages guest-kernel
+.PHONY: help program demo boot-time test unit boot boot-keyring peer-differential interop manual fmt clippy docs deny packages guest-kernel \
+    fuzz fuzz-smoke corpus exhaustive
 
 CARGO ?= cargo
 CARGO_TESTS := $(CARGO) test --locked --workspace --no-fail-fast
@@ -32,6 +33,21 @@ SEED ?= 1
 peer-differential: packages ## Fresh random policies and images against a live systemd-dissect (as root; SEED=, PEER=)
 	@tests/peer/chroot.sh '$(PEER)'
 	VERIROOT_PEER='$(abspath $(PEER))' VERIROOT_SEED='$(SEED)' $(CARGO) test --locked --test peer -- --nocapture
+
+SECONDS ?= 60
+TARGETS ?=
+fuzz: packages ## Every fuzz target for SECONDS= each (nightly, cargo-fuzz); TARGETS= for some of them
+	@tests/guest/packages.sh fuzz
+	@fuzz/run.sh '$(SECONDS)' $(TARGETS)
+
+fuzz-smoke: packages ## The same properties on stable, over seeds, old crashes and some thousand mutants each
+	VERIROOT_SMOKE_ALL=1 $(CARGO) test --locked --release -p veriroot-properties --test smoke
+
+exhaustive: packages ## Every bit of the metadata flipped, every cut, every block: some 2 million images
+	$(CARGO) run --locked --release --quiet -p veriroot-properties -- exhaustive "$$(nproc)" 1
+
+corpus: program ## The attack corpus: our verdicts beside those of systemd-dissect and veritysetup (as root; PEER=)
+	@tests/corpus/run.sh '$(SEED)' '$(PEER)'
 
 manual: packages ## Man pages and shell completions under dist/, made anew from the program's arguments
 	$(CARGO) run --locked --quiet --example manual

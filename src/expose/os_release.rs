@@ -37,6 +37,31 @@ pub struct OsVersion {
 }
 
 impl OsVersion {
+    /// Reads the text of an os-release file.
+    ///
+    /// # Errors
+    /// [`OsReleaseError`]; never [`OsReleaseError::File`].
+    pub fn parse(text: &str) -> Result<Self, OsReleaseError> {
+        let mut assignments = BTreeMap::new();
+        for (number, line) in (1..).zip(text.split('\n')) {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let (key, value) = assignment(line).ok_or(OsReleaseError::Line { line: number })?;
+            if assignments.insert(key, value).is_some() {
+                return Err(OsReleaseError::Duplicate { key: escape(key) });
+            }
+        }
+        for field in FIELDS {
+            let Some(found) = assignments.remove(field) else { continue };
+            if !version::is_plain(&found) {
+                return Err(OsReleaseError::Version { field, found: escape(&found) });
+            }
+            return Ok(Self { field, version: found });
+        }
+        Err(OsReleaseError::NoVersion)
+    }
+
     /// The version itself, of the characters a version has.
     #[must_use]
     pub fn version(&self) -> &str {
@@ -78,7 +103,7 @@ pub(super) fn version_of(root: &Path) -> Result<OsVersion, OsReleaseError> {
         match read(root, file) {
             Ok(bytes) => {
                 let text = String::from_utf8(bytes).map_err(|_bytes| OsReleaseError::NotText)?;
-                return parse(&text);
+                return OsVersion::parse(&text);
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(OsReleaseError::File { file, error }),
@@ -100,27 +125,6 @@ fn read(root: &Path, file: &str) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
     read_bounded(file, limits::OS_RELEASE)
-}
-
-fn parse(text: &str) -> Result<OsVersion, OsReleaseError> {
-    let mut assignments = BTreeMap::new();
-    for (number, line) in (1..).zip(text.split('\n')) {
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let (key, value) = assignment(line).ok_or(OsReleaseError::Line { line: number })?;
-        if assignments.insert(key, value).is_some() {
-            return Err(OsReleaseError::Duplicate { key: escape(key) });
-        }
-    }
-    for field in FIELDS {
-        let Some(found) = assignments.remove(field) else { continue };
-        if !version::is_plain(&found) {
-            return Err(OsReleaseError::Version { field, found: escape(&found) });
-        }
-        return Ok(OsVersion { field, version: found });
-    }
-    Err(OsReleaseError::NoVersion)
 }
 
 /// One assignment as a shell would read it, from the first to the last character of the line.
@@ -162,7 +166,7 @@ mod tests {
     use super::*;
 
     fn version(text: &str) -> Result<(&'static str, String), OsReleaseError> {
-        parse(text).map(|it| (it.field, it.version))
+        OsVersion::parse(text).map(|it| (it.field, it.version))
     }
 
     #[test]

@@ -20,12 +20,15 @@ use crate::units::ByteRange;
 
 /// What went wrong with one try, and whether another may go better.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Trouble {
-    pub(super) failure: Failure,
-    pub(super) text: String,
-    pub(super) passing: bool,
+pub struct Trouble {
+    /// What kind.
+    pub failure: Failure,
+    /// More about it, chosen by us and not by the server.
+    pub text: String,
+    /// Whether another try may go better.
+    pub passing: bool,
     /// The pause the server wishes.
-    pub(super) pause: Option<Duration>,
+    pub pause: Option<Duration>,
 }
 
 impl Trouble {
@@ -42,15 +45,19 @@ impl Trouble {
 
 /// What is served under a URL, learnt from the first response.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Facts {
-    pub(super) len: u64,
+pub struct Facts {
+    /// Length of the whole, bytes.
+    pub len: u64,
     /// A strong validator (RFC 9110, 8.8.1).
-    pub(super) validator: Option<HeaderValue>,
+    pub validator: Option<HeaderValue>,
 }
 
 /// Judges the head of a response to a request for `asked`; `known` are the facts of the first
 /// response, `None` for that one itself, which may be shorter than asked.
-pub(super) fn judge(
+///
+/// # Errors
+/// A [`Trouble`] for every head that does not answer exactly that question.
+pub fn judge(
     status: StatusCode,
     headers: &HeaderMap,
     asked: ByteRange,

@@ -26,7 +26,7 @@ use crate::units::ByteRange;
 use crate::url::{Scheme, SourceUrl};
 use crate::wire;
 
-mod answer;
+pub mod answer;
 mod child;
 mod client;
 pub mod decode;

@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Brings a Debian machine that has only the Rust toolchain to where everything here builds and boots.
-# Usage: packages.sh build | guest | keyring | interop
+# Usage: packages.sh build | guest | keyring | interop | fuzz
 #   build    what the compiler needs
 #   guest    what the boot tests and the demo need: an emulator, busybox, dmsetup, and a kernel under build/kernel
 #            (unpacked, never installed)
 #   keyring  what `make boot-keyring` needs beside that: keyctl, and a kernel under build/kernel-keyring whose dm-verity
 #            has a keyring of its own (Linux 7.2 or later)
+#   fuzz     a nightly compiler (from rustup) and cargo-fuzz
 #   interop  the programs whose trees and signatures ours are compared with
 # Runs again in no time when all is there; anything that fails ends it, loudly.
 set -euo pipefail
@@ -103,10 +104,16 @@ unpack_later_kernel() {
     mv "$work/tree" build/kernel-keyring
 }
 
+install_fuzz() {
+    cargo +nightly --version >/dev/null 2>&1 || rustup toolchain install nightly --profile minimal >&2
+    cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --locked >&2
+}
+
 case ${1:-} in
     build) install_missing "${build[@]}" ;;
+    fuzz) install_missing "${build[@]}" g++; install_fuzz ;;
     interop) install_missing "${interop[@]}" ;;
     guest) install_missing "${guest[@]}"; unpack_kernel ;;
     keyring) install_missing "${guest[@]}" "${keyring[@]}"; unpack_later_kernel ;;
-    *) echo "usage: packages.sh build | guest | keyring | interop" >&2; exit 2 ;;
+    *) echo "usage: packages.sh build | guest | keyring | interop | fuzz" >&2; exit 2 ;;
 esac

@@ -18,6 +18,7 @@ use der::{Encode, Tag};
 use openssl::nid::Nid;
 use openssl::pkey::{Id, PKey, PKeyRef, Public};
 use openssl::sha::sha256;
+use openssl::x509::X509;
 use thiserror::Error;
 use x509_parser::asn1_rs;
 use x509_parser::certificate::X509Certificate;
@@ -69,6 +70,10 @@ impl TrustAnchor {
     /// Reads the content of the file `path`.
     pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Self, AnchorFault> {
         let der = single_certificate(bytes)?;
+        // A second reader has to find the same: what only one of them can read is malformed.
+        if X509::from_pem(bytes).and_then(|it| it.to_der()).map_err(malformed)? != der {
+            return Err(malformed("two readers find two certificates"));
+        }
         let (rest, certificate) = X509Certificate::from_der(&der).map_err(malformed)?;
         if !rest.is_empty() {
             return Err(AnchorFault::Trailing);

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! One module per property.
+//!
+//! **In:** bytes. **Out:** a verdict. **Refuses:** (panics) a broken property.
+
+mod anchors;
+mod cms;
+mod command_line;
+mod filesystem;
+mod gpt;
+mod image;
+mod network;
+mod policies;
+mod signature_json;
+mod urls;
+mod verity;
+mod words;
+
+use crate::Target;
+
+/// Every property.
+pub const ALL: &[Target] = &[
+    command_line::COMMAND_LINE,
+    command_line::PULL,
+    urls::URL,
+    network::HTTP_HEAD,
+    network::CHILD_LINK,
+    gpt::GPT,
+    policies::IMAGE_POLICY,
+    policies::IMAGE_FILTER,
+    policies::POLICY_FILE,
+    filesystem::FILESYSTEM,
+    verity::SUPERBLOCK,
+    verity::TREE,
+    signature_json::SIGNATURE_JSON,
+    cms::CMS,
+    anchors::ANCHORS,
+    words::OS_RELEASE,
+    words::REVOCATION,
+    words::VERSION,
+    words::ESCAPE,
+    image::IMAGE,
+];
