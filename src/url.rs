@@ -186,6 +186,7 @@ fn is_host(host: &str) -> bool {
         && name.split('.').all(|label| {
             (1..=63).contains(&label.len())
                 && !label.starts_with('-')
+                && !is_encoded(label)
                 && label.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-' || it == b'_')
         });
     // URL parsers take a host whose last label is a number for an address: "1", "0x7f.1".
@@ -195,6 +196,12 @@ fn is_host(host: &str) -> bool {
             || last.bytes().all(|it| it.is_ascii_digit())
     });
     labels_fine && (!numeric || host.parse::<Ipv4Addr>().is_ok())
+}
+
+/// Names in other scripts: a parser may refuse to decode one, and people can't tell some from the
+/// names they look like.
+fn is_encoded(label: &str) -> bool {
+    label.get(..4).is_some_and(|it| it.eq_ignore_ascii_case("xn--"))
 }
 
 fn is_port(digits: &str) -> bool {
@@ -302,6 +309,8 @@ mod tests {
             ("http://:80/", UrlError::Host),
             ("http://a..b/", UrlError::Host),
             ("http://-a/", UrlError::Host),
+            ("http://xn--example/", UrlError::Host),
+            ("http://boot.XN--80ak6aa92e.example/", UrlError::Host),
             ("http://a%41/", UrlError::Host),
             ("http://1/", UrlError::Host),
             ("http://0x7f.1/", UrlError::Host),

@@ -79,11 +79,7 @@ fn main() -> ExitCode {
 }
 
 fn chosen(options: &Options) -> impl Iterator<Item = Case> {
-    cases::all()
-        .into_iter()
-        .map(|make| make())
-        .flatten()
-        .filter(|it| it.id.starts_with(&options.only))
+    cases::all().into_iter().flat_map(|make| make()).filter(|it| it.id.starts_with(&options.only))
 }
 
 fn describe(case: &Case) -> Value {

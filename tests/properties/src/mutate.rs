@@ -17,7 +17,7 @@ impl Random {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -27,7 +27,7 @@ impl Random {
 
     /// A number below `limit`; 0 if that is 0.
     pub fn below(&mut self, limit: usize) -> usize {
-        if limit == 0 { 0 } else { (self.next() % limit as u64) as usize }
+        if limit == 0 { 0 } else { (self.bits() % limit as u64) as usize }
     }
 }
 
@@ -56,7 +56,7 @@ fn step(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], words: &[&str], random: &mut Ran
     match random.below(10) {
         0 | 1 if !bytes.is_empty() => bytes[inside] ^= 1 << random.below(8),
         2 if !bytes.is_empty() => bytes[inside] = INTERESTING[random.below(INTERESTING.len())],
-        3 if !bytes.is_empty() => bytes[inside] = random.next() as u8,
+        3 if !bytes.is_empty() => bytes[inside] = random.bits() as u8,
         4 => drop(bytes.drain(inside..inside + len)),
         5 => {
             let piece = bytes[inside..inside + len].to_vec();
@@ -74,7 +74,7 @@ fn step(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], words: &[&str], random: &mut Ran
         }
         8 => bytes.insert(at, INTERESTING[random.below(INTERESTING.len())]),
         _ => {
-            let fresh: Vec<u8> = (0..1 + random.below(8)).map(|_| random.next() as u8).collect();
+            let fresh: Vec<u8> = (0..1 + random.below(8)).map(|_| random.bits() as u8).collect();
             bytes.splice(at..at, fresh);
         }
     }

@@ -19,12 +19,16 @@ const PART: u64 = 8;
 
 #[test]
 fn seeds_hold_and_some_are_accepted_and_some_refused() {
+    let mut one_sided = Vec::new();
     for target in ALL {
         let verdicts: Vec<_> = (target.seeds)().iter().map(|it| (target.check)(it)).collect();
-        assert!(verdicts.contains(&Verdict::Accepted), "{}", target.name);
         let total = TOTAL.contains(&target.name);
-        assert!(verdicts.contains(&Verdict::Refused) != total, "{}", target.name);
+        let refused = verdicts.contains(&Verdict::Refused);
+        if !verdicts.contains(&Verdict::Accepted) || refused == total {
+            one_sided.push(target.name);
+        }
     }
+    assert!(one_sided.is_empty(), "{one_sided:?}");
 }
 
 #[test]

@@ -137,9 +137,10 @@ impl Spec {
     /// If OpenSSL can't make it.
     #[must_use]
     pub fn signer(&self) -> Arc<Signer> {
-        static MADE: OnceLock<Mutex<HashMap<(u64, Spec), Arc<Signer>>>> = OnceLock::new();
+        type Made = Mutex<HashMap<(u64, Spec), Arc<Signer>>>;
+        static MADE: OnceLock<Made> = OnceLock::new();
         let seed = SEED.load(Ordering::Relaxed);
-        let mut made = MADE.get_or_init(Mutex::default).lock().unwrap();
+        let mut made = MADE.get_or_init(Made::default).lock().unwrap();
         let made = made.entry((seed, self.clone())).or_insert_with(|| Arc::new(self.make(seed)));
         made.clone()
     }

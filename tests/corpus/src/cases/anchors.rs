@@ -4,10 +4,10 @@
 
 use veriroot_test_support::keys::{self, Algorithm, Spec, Usage, Validity};
 
-use super::{b0, builder};
+use super::{Make, b0, builder};
 use crate::{Case, Demand, anchors};
 
-pub(super) const ALL: &[fn() -> Vec<Case>] = &[usages, directories];
+pub(super) const ALL: &[Make] = &[usages, directories];
 
 fn usages() -> Vec<Case> {
     const ORIGIN: &str = "OpenSSL accepts expired and future signers";

@@ -4,10 +4,10 @@
 
 use veriroot_test_support::ddi::{Image, Volume};
 
-use super::{Attack, builder, root};
+use super::{Attack, Make, builder, root};
 use crate::{Case, Demand};
 
-pub(super) const ALL: &[fn() -> Vec<Case>] = &[polyglots, lookalikes, nonsense, foreign, sizes];
+pub(super) const ALL: &[Make] = &[polyglots, lookalikes, nonsense, foreign, sizes];
 
 fn signed(content: Vec<u8>) -> Image {
     builder().volume("root", Volume::new(content)).build()

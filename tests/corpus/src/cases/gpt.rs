@@ -6,10 +6,10 @@ use uuid::Uuid;
 use veriroot_test_support::ddi::{Arch, Image, type_guid};
 use veriroot_test_support::gpt::{Entry, Header};
 
-use super::{Attack, builder};
+use super::{Attack, Make, builder};
 use crate::Case;
 
-pub(super) const ALL: &[fn() -> Vec<Case>] =
+pub(super) const ALL: &[Make] =
     &[cuts, entries, headers, crcs, backups, sector_sizes, mbrs, ranges, names, guids, types];
 
 fn header(image: Image, change: impl Fn(&mut Header)) -> Image {

@@ -18,10 +18,13 @@ use veriroot_test_support::erofs::Erofs;
 
 use crate::{Case, Demand};
 
+/// Makes the cases of one attack.
+pub type Make = fn() -> Vec<Case>;
+
 /// Every attack.
 #[must_use]
-pub fn all() -> Vec<fn() -> Vec<Case>> {
-    let groups: [&[fn() -> Vec<Case>]; 7] = [
+pub fn all() -> Vec<Make> {
+    let groups: [&[Make]; 7] = [
         gpt::ALL,
         selection::ALL,
         filesystem::ALL,

@@ -5,11 +5,10 @@
 use veriroot_test_support::ddi::{Image, Volume};
 use veriroot_test_support::keys;
 
-use super::{b0, builder};
+use super::{Make, b0, builder};
 use crate::{Case, Demand};
 
-pub(super) const ALL: &[fn() -> Vec<Case>] =
-    &[alternatives, typos, unsaid, contradictions, charset];
+pub(super) const ALL: &[Make] = &[alternatives, typos, unsaid, contradictions, charset];
 
 fn under(
     id: &'static str,

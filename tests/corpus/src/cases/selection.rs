@@ -7,10 +7,10 @@ use veriroot_test_support::ddi::{Arch, Image, NO_AUTO, Volume, type_guid};
 use veriroot_test_support::erofs::Erofs;
 use veriroot_test_support::keys;
 
-use super::{Attack, builder};
+use super::{Attack, Make, builder};
 use crate::{Case, Demand};
 
-pub(super) const ALL: &[fn() -> Vec<Case>] =
+pub(super) const ALL: &[Make] =
     &[doubles, neighbours, stripped_signature, stripped_tree, guessed, encrypted, roles];
 
 /// Another root, signed by a stranger.

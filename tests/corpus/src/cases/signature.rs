@@ -9,10 +9,10 @@ use veriroot_test_support::ddi::Image;
 use veriroot_test_support::keys::{self, Algorithm, Signer, Spec};
 use veriroot_test_support::sign::{self, Attributes, Cms, Digest, SignerInfo};
 
-use super::{Attack, builder};
+use super::{Attack, Make, builder};
 use crate::{Case, Demand, anchors};
 
-pub(super) const ALL: &[fn() -> Vec<Case>] = &[
+pub(super) const ALL: &[Make] = &[
     impostors,
     counts,
     embedded,

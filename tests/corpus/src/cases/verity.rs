@@ -6,10 +6,10 @@ use veriroot_test_support::ddi::{Ddi, Image, Volume};
 use veriroot_test_support::erofs::Erofs;
 use veriroot_test_support::verity::Params;
 
-use super::{Attack, builder, root};
+use super::{Attack, Make, builder, root};
 use crate::{Case, Demand};
 
-pub(super) const ALL: &[fn() -> Vec<Case>] =
+pub(super) const ALL: &[Make] =
     &[fields, no_blocks, algorithms, words, sizes, corruption, shapes, options, root_hashes];
 
 const BLOCK: usize = 4096;

@@ -62,6 +62,7 @@ pub(super) const IMAGE_POLICY: Target = Target {
             "root=erofs+squashfs+signed+read-only-on:=absent\n*",
             "usr=signed+growfs-off:root-verity-sig=unused:=ignore\n-",
             "=absent\n=unused+absent",
+            "root=grbl\n*",
         ]
         .map(|it| it.as_bytes().to_vec())
         .to_vec()
@@ -107,6 +108,7 @@ pub(super) const IMAGE_FILTER: Target = Target {
             "root=[a-c]?x*\nbzx1",
             "root=[!a-c]*:home=*\nx",
             "usr=?*?\nab",
+            "root=[\nx",
         ]
         .map(|it| it.as_bytes().to_vec())
         .to_vec()
@@ -185,6 +187,7 @@ pub(super) const POLICY_FILE: Target = Target {
             "image-policy = \"root=signed:usr=absent:=absent\"\n[filesystems]\nroot = [\"erofs\"]\n",
             "[trust]\nrevoked = [\"root-hash:1f62482e4aa83fd7a6a8b886b51554ec32b428bc3317c111433948d58e4f5875\"]\n",
             whole,
+            "image-policy = \"root=sgned\"\n",
         ]
         .map(|it| it.as_bytes().to_vec())
         .to_vec()

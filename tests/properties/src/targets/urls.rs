@@ -21,6 +21,7 @@ pub(super) const URL: Target = Target {
             "https://boot.example:8443/a/b/c.raw?token=x&y=z",
             "http://[2001:db8::1]:80/x",
             "http://192.0.2.1",
+            "http://user@boot.example/x",
             "HTTP://boot.example/%2e%2e/x;p",
         ]
         .map(|it| it.as_bytes().to_vec())
