@@ -70,13 +70,13 @@ impl TrustAnchor {
     /// Reads the content of the file `path`.
     pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Self, AnchorFault> {
         let der = single_certificate(bytes)?;
-        // A second reader has to find the same: what only one of them can read is malformed.
-        if X509::from_pem(bytes).and_then(|it| it.to_der()).map_err(malformed)? != der {
-            return Err(malformed("two readers find two certificates"));
-        }
         let (rest, certificate) = X509Certificate::from_der(&der).map_err(malformed)?;
         if !rest.is_empty() {
             return Err(AnchorFault::Trailing);
+        }
+        // A second reader has to find the same: what only one of them can read is malformed.
+        if X509::from_pem(bytes).and_then(|it| it.to_der()).map_err(malformed)? != der {
+            return Err(malformed("two readers find two certificates"));
         }
         let key_identifier = read_extensions(&certificate)?;
         let spki = certificate.public_key().raw;

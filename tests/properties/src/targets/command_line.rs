@@ -7,8 +7,8 @@
 //! that repeats itself in two ways.
 
 use veriroot::cmdline::words;
-use veriroot::request::Request;
 use veriroot::request::pull::Pull;
+use veriroot::request::{Request, Side, Told};
 
 use crate::{Target, Verdict, text};
 
@@ -64,7 +64,8 @@ fn check_command_line(input: &[u8]) -> Verdict {
     let expected = second_reading(text.strip_suffix('\n').unwrap_or(&text));
     let pairs: Vec<_> = found.iter().map(|it| (it.key.clone(), it.value.clone())).collect();
     assert_eq!(pairs, expected, "{text:?}");
-    let request = Request::from_words(&found);
+    let told = Told { side: Side::Initrd, words: &found, credential: None };
+    let request = Request::read(&told);
     if let Ok(request) = &request {
         let values = |key: &str| {
             let mut all: Vec<_> =
@@ -87,7 +88,8 @@ fn check_command_line(input: &[u8]) -> Verdict {
             .map(|it| it.1.clone().unwrap_or_default())
             .collect();
         assert_eq!(request.image_policies(), policies, "{text:?}");
-        assert_eq!(expected.iter().filter(|it| it.0 == "rd.systemd.pull").count(), 1);
+        let asked = expected.iter().filter(|it| it.0.ends_with("systemd.pull")).count();
+        assert!(request.transfers().len() <= asked, "{text:?}");
     }
     (&request).into()
 }
