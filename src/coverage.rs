@@ -13,7 +13,8 @@ use crate::units::ByteRange;
 /// What vouches for a byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cover {
-    /// Data of a hash tree whose root hash is signed by a trusted key, or pinned; it was hashed.
+    /// Data of a hash tree whose root hash is signed by a trusted key, or pinned, or a whole file that
+    /// is; it was hashed.
     Signed,
     /// That hash tree; it was hashed up to its root hash.
     Tree,

@@ -6,6 +6,7 @@
 
 use crate::authenticate::AuthenticateError;
 use crate::authenticate::anchors::AnchorError;
+use crate::authenticate::archive::ArchiveError;
 use crate::cmdline::CmdlineError;
 use crate::dissect::DissectError;
 use crate::expose::ExposeError;
@@ -16,6 +17,7 @@ use crate::policy::PolicyError;
 use crate::policy_file::{EffectiveError, PolicyFileError};
 use crate::request::RequestError;
 use crate::source;
+use crate::unpack::UnpackError;
 use crate::verity::VerityError;
 
 /// Why an image is not used; the variant is the stage that said so.
@@ -25,6 +27,7 @@ use crate::verity::VerityError;
 #[expect(missing_docs, reason = "each variant is its stage's own error")]
 pub enum Error {
     Anchors(#[from] AnchorError),
+    Archive(#[from] ArchiveError),
     Authenticate(#[from] AuthenticateError),
     Dissect(#[from] DissectError),
     EffectivePolicy(#[from] EffectiveError),
@@ -35,6 +38,7 @@ pub enum Error {
     PolicyFile(#[from] PolicyFileError),
     Request(#[from] RequestError),
     Source(#[from] source::Error),
+    Unpack(#[from] UnpackError),
     Words(#[from] CmdlineError),
     Verity(#[from] VerityError),
 }
@@ -43,6 +47,7 @@ impl Error {
     fn stage(&self) -> &dyn Refusal {
         match self {
             Self::Anchors(error) => error,
+            Self::Archive(error) => error,
             Self::Authenticate(error) => error,
             Self::Dissect(error) => error,
             Self::EffectivePolicy(error) => error,
@@ -53,6 +58,7 @@ impl Error {
             Self::PolicyFile(error) => error,
             Self::Request(error) => error,
             Self::Source(error) => error,
+            Self::Unpack(error) => error,
             Self::Words(error) => error,
             Self::Verity(error) => error,
         }

@@ -28,6 +28,8 @@ pub enum Stage {
     Identify,
     /// Loop devices and device-mapper.
     Verity,
+    /// Entries of an archive.
+    Unpack,
     /// Links and mounts.
     Expose,
 }
@@ -45,6 +47,7 @@ impl Stage {
             Self::Fetch => "fetch",
             Self::Identify => "identify",
             Self::Verity => "verity",
+            Self::Unpack => "unpack",
             Self::Expose => "expose",
         }
     }

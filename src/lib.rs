@@ -15,6 +15,7 @@
 //! | [`fetch`] | `Fetched` | every block matches the tree and the tree the root hash; sealed |
 //! | [`identify`] | `Identified` | exactly one allowed file system on the verified bytes |
 //! | [`verity`] | `Mapped` | the kernel checks every read; its table was read back |
+//! | [`unpack`] | `Unpacked` | the whole tree of an archive that was authenticated as a whole |
 //! | [`expose`] | `Exposed` | handed over: links and mount |
 //!
 //! [`loader`] runs the whole path in one function. A module uses only modules declared above it
@@ -60,6 +61,7 @@ pub mod authenticate;
 pub mod fetch;
 pub mod identify;
 pub mod verity;
+pub mod unpack;
 pub mod expose;
 
 // Floor 3: the whole path.

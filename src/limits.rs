@@ -125,3 +125,27 @@ pub const DECODE_SILENCE: Duration = Duration::from_secs(30);
 
 /// Bytes of a stream that are kept between two looks at the machine's memory.
 pub const SPOOL_STEP: u64 = 1 << 20;
+
+/// The name of a file, bytes (Linux, NAME_MAX).
+pub const FILE_NAME: usize = 255;
+
+/// A path in an archive, bytes (Linux, PATH_MAX without the NUL).
+pub const ARCHIVE_PATH: usize = 4095;
+
+/// Directories inside each other in an archive: as systemd 262 (tar-util.c).
+pub const ARCHIVE_DEPTH: usize = 128;
+
+/// Entries of an archive. A desktop has about 400,000 files, /run of systemd room for 800,000.
+pub const ARCHIVE_ENTRIES: u64 = 1 << 20;
+
+/// Names of all entries of an archive together, bytes: 64 for each.
+pub const ARCHIVE_NAMES: usize = 64 << 20;
+
+/// One extension header of an archive, bytes: every attribute at its limit does not fit.
+pub const ARCHIVE_EXTENSION: usize = 1 << 20;
+
+/// Extended attributes of one entry. A file with a capability and a label has 2.
+pub const ARCHIVE_XATTRS: usize = 64;
+
+/// The value of one extended attribute, bytes (Linux, XATTR_SIZE_MAX).
+pub const ARCHIVE_XATTR: usize = 64 * 1024;

@@ -8,20 +8,22 @@
 use std::path::PathBuf;
 
 use crate::authenticate::anchors::{AnchorError, TrustAnchors};
+use crate::authenticate::archive::{Archive, authenticate_archive};
 use crate::authenticate::{Trust, authenticate};
 use crate::designator::{Architecture, PartitionDesignator};
 use crate::dissect::{Scope, dissect};
 use crate::error::Error;
-use crate::expose::{Exposed, Places, expose};
+use crate::expose::{Exposed, Places, expose, reach};
 use crate::fetch::{LetGo, Progress, Sealing, Store, fetch};
 use crate::identify::{Identified, identify};
 use crate::image_policy::{Use, UseSet};
-use crate::policy::{Expectation, admit};
-use crate::policy_file::{CommandLine, EffectivePolicy};
+use crate::policy::{ArchiveDemand, ArchivePin, Expectation, admit, admit_archive};
+use crate::policy_file::{ArchiveAuthentication, CommandLine, EffectivePolicy};
 use crate::report::Report;
 use crate::request::Pin;
-use crate::source::{Source, Terms};
+use crate::source::{self, Source, Terms};
 use crate::sys::memfd::SealedMemfd;
+use crate::unpack::{self, Destination, Placed, TreeKind, unpack};
 use crate::verity::map;
 
 /// Everything that is demanded of an image.
@@ -172,4 +174,103 @@ fn judge<S: Store>(
     let identified = identify(fetched)?;
     report.identified(&identified);
     Ok(identified)
+}
+
+/// Everything that is demanded of an archive.
+#[derive(Debug)]
+pub struct ArchiveDemands<'a> {
+    /// What archives have to show, and what may be in them.
+    pub policy: &'a EffectivePolicy,
+    /// Keys.
+    pub trust: Trust<'a>,
+    /// The SHA-256 that the machine was told it has.
+    pub pin: Option<ArchivePin>,
+}
+
+/// What stands beside an archive as its signature; asked for only where one is demanded.
+pub type ArchiveSignature<'a> = &'a mut dyn FnMut() -> Result<Option<Vec<u8>>, source::Error>;
+
+/// The trust anchors for archives; `None` where the policy asks for no signature, or where there are
+/// none and a pin can stand for it.
+///
+/// # Errors
+/// See [`AnchorError`].
+pub fn archive_anchors(
+    policy: &EffectivePolicy,
+    pin: Option<&ArchivePin>,
+    built_in: &[PathBuf],
+) -> Result<Option<TrustAnchors>, AnchorError> {
+    let authentication = policy.archive().authentication.value;
+    let pins = policy.trust().command_line.value == CommandLine::Authenticated
+        || authentication != ArchiveAuthentication::Signature;
+    let needless = (pin.is_some() && pins) || authentication == ArchiveAuthentication::DangerNone;
+    match TrustAnchors::of_policy(policy.trust(), built_in) {
+        Err(AnchorError::NoAnchors { .. })
+            if needless
+                && policy.trust().certificates.is_none()
+                && policy.trust().signers.is_empty() =>
+        {
+            Ok(None)
+        }
+        loaded => loaded.map(Some),
+    }
+}
+
+/// Judges an archive offline: who vouches for it, and every entry; nothing is written.
+///
+/// # Errors
+/// The first refusal.
+pub fn audit_archive(
+    source: Source,
+    signature: ArchiveSignature<'_>,
+    demands: &ArchiveDemands<'_>,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let mut archive = vouched(source, signature, demands, report)?;
+    let totals = unpack::judge(&mut archive, TreeKind::Any)?;
+    report.archive_judged(totals, demands.policy.trust());
+    Ok(())
+}
+
+/// Unpacks an archive and gives the tree its name, in one step.
+///
+/// # Errors
+/// The first refusal. Nothing of the archive is left then.
+pub fn unpack_archive(
+    source: Source,
+    signature: ArchiveSignature<'_>,
+    (demands, destination): (&ArchiveDemands<'_>, &Destination),
+    report: &mut Report,
+    progress: &mut dyn Progress,
+) -> Result<Placed, Error> {
+    let archive = vouched(source, signature, demands, report)?;
+    let unpacked = unpack(archive, destination, progress)?;
+    let floors = &demands.policy.trust().minimum_versions;
+    // An extension has no version of the kind that floors are about.
+    let version = match destination.kind {
+        TreeKind::System => reach(floors, &unpacked.path())?,
+        TreeKind::SystemExtension | TreeKind::ConfigurationExtension | TreeKind::Any => None,
+    };
+    let totals = unpacked.totals();
+    let placed = unpacked.place()?;
+    report.archive_placed(totals, version.as_ref(), floors, &placed);
+    Ok(placed)
+}
+
+/// The stages up to the one where somebody vouches for the whole file.
+fn vouched(
+    source: Source,
+    signature: ArchiveSignature<'_>,
+    demands: &ArchiveDemands<'_>,
+    report: &mut Report,
+) -> Result<Archive, Error> {
+    report.opened(&source);
+    let admitted = admit_archive(source, demands.policy, demands.pin.clone());
+    let signature = match admitted.demand() {
+        ArchiveDemand::Signature(_) => signature()?,
+        ArchiveDemand::Pin(_) | ArchiveDemand::DangerNone(_) => None,
+    };
+    let archive = authenticate_archive(admitted, signature.as_deref(), &demands.trust)?;
+    report.archive_authenticated(&archive);
+    Ok(archive)
 }

@@ -7,7 +7,8 @@
 //! understands would be one that revokes nothing.
 //!
 //! An entry is a kind, a colon, and lower-case hex: `spki-sha256:` revokes a key under every
-//! certificate of it, `certificate-sha256:` one certificate, `root-hash:` one image.
+//! certificate of it, `certificate-sha256:` one certificate, `root-hash:` one image,
+//! `archive-sha256:` one archive.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -25,6 +26,8 @@ pub struct Revocations(BTreeSet<Revoked>);
 /// One entry: what is revoked, in lower-case hex.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Revoked {
+    /// SHA-256 of an archive, as received.
+    Archive(String),
     /// SHA-256 of a certificate in DER.
     Certificate(String),
     /// SHA-256 of a public key (`SubjectPublicKeyInfo` in DER).
@@ -60,6 +63,13 @@ impl Revocations {
         self.0.get(&Revoked::RootHash(root_hash.to_string()))
     }
 
+    /// The entry that revokes this archive, by its SHA-256. Asked for pinned archives as for signed
+    /// ones.
+    #[must_use]
+    pub fn of_archive(&self, sha256: &[u8; 32]) -> Option<&Revoked> {
+        self.0.get(&Revoked::Archive(HEXLOWER.encode(sha256)))
+    }
+
     /// The entry that revokes a certificate or its key, by their SHA-256.
     pub(crate) fn of_signer(&self, certificate: &[u8; 32], key: &[u8; 32]) -> Option<&Revoked> {
         let key = self.0.get(&Revoked::Key(HEXLOWER.encode(key)));
@@ -82,6 +92,7 @@ impl Revoked {
         let (kind, hex) =
             entry.split_once(':').ok_or_else(|| RevocationError::Kind { entry: escape(entry) })?;
         let make = match kind {
+            "archive-sha256" => Self::Archive,
             "certificate-sha256" => Self::Certificate,
             "root-hash" => Self::RootHash,
             "spki-sha256" => Self::Key,
@@ -101,6 +112,7 @@ impl Revoked {
 impl fmt::Display for Revoked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Archive(hex) => write!(f, "archive-sha256:{hex}"),
             Self::Certificate(hex) => write!(f, "certificate-sha256:{hex}"),
             Self::Key(hex) => write!(f, "spki-sha256:{hex}"),
             Self::RootHash(hex) => write!(f, "root-hash:{hex}"),
@@ -118,8 +130,10 @@ pub enum RevocationError {
         /// As written, escaped.
         entry: String,
     },
-    /// Not one of the three kinds.
-    #[error("revocation \"{entry}\": not spki-sha256:, certificate-sha256: or root-hash:")]
+    /// Not one of the four kinds.
+    #[error(
+        "revocation \"{entry}\": not spki-sha256:, certificate-sha256:, root-hash: or archive-sha256:"
+    )]
     Kind {
         /// As written, escaped.
         entry: String,
@@ -141,10 +155,11 @@ mod tests {
     }
 
     #[test]
-    fn reads_the_three_kinds_and_shows_them_again() {
+    fn reads_the_four_kinds_and_shows_them_again() {
         let entries = [
             format!("certificate-sha256:{}", digest(1)),
             format!("spki-sha256:{}", digest(1)),
+            format!("archive-sha256:{}", digest(1)),
             format!("root-hash:{}", digest(1)),
             format!("root-hash:{}", "ab".repeat(64)),
         ];
@@ -170,7 +185,10 @@ mod tests {
         let claim = |bytes: [u8; 32]| RootHashClaim::from_bytes(&bytes).unwrap();
         assert!(root_hash.of_root_hash(&claim(a)).is_some());
         assert!(root_hash.of_root_hash(&claim(b)).is_none());
-        for other in [key, certificate] {
+        let archive = one("archive-sha256");
+        assert!(archive.of_archive(&a).is_some() && archive.of_archive(&b).is_none());
+        assert!(root_hash.of_archive(&a).is_none() && archive.of_signer(&a, &a).is_none());
+        for other in [key, certificate, archive] {
             assert!(other.of_root_hash(&claim(a)).is_none());
         }
     }
@@ -195,7 +213,7 @@ mod tests {
             &"ab".repeat(33),
             &"ab".repeat(64),
         ] {
-            for kind in ["spki-sha256", "certificate-sha256"] {
+            for kind in ["spki-sha256", "certificate-sha256", "archive-sha256"] {
                 let entry = format!("{kind}:{hex}");
                 let found = Revocations::parse(&[&entry]);
                 assert_eq!(found, Err(RevocationError::Digest { entry }));

@@ -15,6 +15,7 @@
 pub mod anchors;
 pub mod cms;
 mod error;
+pub mod archive;
 
 #[cfg(test)]
 mod testing;

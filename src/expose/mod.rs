@@ -186,7 +186,10 @@ pub fn expose(
 }
 
 /// The root's version, where there are floors; it reaches all of them.
-fn reach(floors: &[Stated<String>], root: &Path) -> Result<Option<OsVersion>, ExposeError> {
+pub(crate) fn reach(
+    floors: &[Stated<String>],
+    root: &Path,
+) -> Result<Option<OsVersion>, ExposeError> {
     let Some(first) = floors.first() else { return Ok(None) };
     let found = os_release::version_of(root).map_err(|error| ExposeError::Version {
         error,

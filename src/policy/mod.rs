@@ -9,6 +9,7 @@
 //! what it *is* is judged by the stages that follow, each against the protection set here, so a
 //! check that fails there never falls back to another way of meeting the policy.
 
+mod archive;
 mod error;
 mod layout;
 mod together;
@@ -23,6 +24,10 @@ use crate::image_policy::{FileSystemSet, Rule};
 use crate::policy_file::{EffectivePolicy, mountable};
 use crate::units::ByteRange;
 
+pub(crate) use archive::ArchiveTerms;
+pub use archive::{
+    Admission, AdmittedArchive, ArchiveDemand, ArchivePin, EntryRules, admit_archive,
+};
 pub use error::PolicyError;
 pub use together::Discord;
 

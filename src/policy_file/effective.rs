@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::merge::{self, Boot, Transport, Trust};
-use super::values::{ArchiveAuthentication, Stated};
+use super::merge::{self, Archive, Boot, Transport, Trust};
+use super::values::Stated;
 use super::{EffectiveError, PolicyFile, mountable};
 use crate::designator::PartitionDesignator;
 use crate::escape::escape;
@@ -41,7 +41,7 @@ pub struct EffectivePolicy {
     filesystems: BTreeMap<PartitionDesignator, Stated<FileSystemSet>>,
     trust: Trust,
     transport: Transport,
-    archive: Stated<ArchiveAuthentication>,
+    archive: Archive,
     boot: Boot,
 }
 
@@ -127,9 +127,6 @@ impl EffectivePolicy {
         if !mirrors.value.is_empty() || mirrors.origin != Origin::BuiltIn {
             return Some(("transport.mirrors", mirrors.origin.clone()));
         }
-        if self.archive.origin != Origin::BuiltIn {
-            return Some(("archive.authentication", self.archive.origin.clone()));
-        }
         let proxy = &transport.proxy;
         proxy.value.is_some().then(|| ("transport.proxy", proxy.origin.clone()))
     }
@@ -146,9 +143,9 @@ impl EffectivePolicy {
         &self.transport
     }
 
-    /// What an archive must show before it is unpacked.
+    /// What an archive must show before it is unpacked, and what may be in it.
     #[must_use]
-    pub fn archive(&self) -> &Stated<ArchiveAuthentication> {
+    pub fn archive(&self) -> &Archive {
         &self.archive
     }
 

@@ -20,6 +20,7 @@
 //! | `transport.size-max` | the smaller |
 //! | `transport.memory-reserve`, `boot.hold` | the larger |
 //! | `archive.authentication` | `danger-none` < `checksum-pin` < `signature` |
+//! | `archive.devices`, `archive.set-id` | `true` < `false` |
 //! | `boot.on-corruption` | `eio` < `restart` < `panic` |
 //! | `boot.on-refusal` | `danger-shell` < `reboot` < `halt` |
 //! | `transport.tls-roots`, `transport.proxy` | must be the same; else an error |
@@ -51,7 +52,7 @@ pub struct Trust {
     pub revoked: Vec<Stated<Revoked>>,
     /// Version floors, all of which hold.
     pub minimum_versions: Vec<Stated<String>>,
-    /// Who may sign what; without any, every anchor may sign root and usr.
+    /// Who may sign what; without any, every anchor may sign root, usr and archives.
     pub signers: Vec<Stated<Signer>>,
 }
 
@@ -70,6 +71,17 @@ pub struct Transport {
     pub size_max: Stated<u64>,
     /// Memory that stays free whatever is downloaded, bytes.
     pub memory_reserve: Stated<u64>,
+}
+
+/// What a tar archive has to show, and what may be in it.
+#[derive(Clone, Debug)]
+pub struct Archive {
+    /// Who has to vouch for the file as a whole.
+    pub authentication: Stated<ArchiveAuthentication>,
+    /// Whether devices and FIFOs may be in it.
+    pub devices: Stated<bool>,
+    /// Whether programs that run as their owner or group may be in it.
+    pub set_id: Stated<bool>,
 }
 
 /// What the machine does when something is wrong.
@@ -105,8 +117,12 @@ pub(super) fn filesystems(
 }
 
 /// Everything under `[archive]`.
-pub(super) fn archive(files: &[PolicyFile]) -> Stated<ArchiveAuthentication> {
-    strictest(files, |it| &it.archive, ArchiveAuthentication::Signature)
+pub(super) fn archive(files: &[PolicyFile]) -> Archive {
+    Archive {
+        authentication: strictest(files, |it| &it.archive, ArchiveAuthentication::Signature),
+        devices: extreme(files, |it| &it.archive_devices, false, |it| Reverse(*it)),
+        set_id: extreme(files, |it| &it.archive_set_id, true, |it| Reverse(*it)),
+    }
 }
 
 /// Everything under `[boot]`.
@@ -147,9 +163,9 @@ fn signers(files: &[PolicyFile]) -> Result<Vec<Stated<Signer>>, EffectiveError> 
         let earlier = together.first().map(|it| it.origin.clone());
         together.retain_mut(|signer| {
             let same = list.iter().find(|it| it.value.certificate == signer.value.certificate);
-            let allowed = same.map_or(&[][..], |it| &it.value.designators);
-            signer.value.designators.retain(|it| allowed.contains(it));
-            !signer.value.designators.is_empty()
+            let allowed = same.map_or(&[][..], |it| &it.value.scopes);
+            signer.value.scopes.retain(|it| allowed.contains(it));
+            !signer.value.scopes.is_empty()
         });
         if let (true, Some(last)) = (together.is_empty(), list.first()) {
             return Err(conflict("trust.signer", earlier, &last.origin));

@@ -30,11 +30,11 @@ use toml::Spanned;
 pub use effective::{EffectivePolicy, Statements};
 pub use error::{EffectiveError, FileFault, PolicyFileError};
 pub use load::load_directories;
-pub use merge::{Boot, Transport, Trust};
+pub use merge::{Archive, Boot, Transport, Trust};
 use raw::{RawFile, RawSigner};
 pub use values::{
-    ArchiveAuthentication, CommandLine, KernelKeyring, OnCorruption, OnRefusal, Signer, Stated,
-    parse_duration, parse_size,
+    ArchiveAuthentication, CommandLine, KernelKeyring, OnCorruption, OnRefusal, Signer,
+    SignerScope, Stated, parse_duration, parse_size,
 };
 
 use crate::designator::PartitionDesignator;
@@ -66,6 +66,8 @@ pub struct PolicyFile {
     size_max: Option<Stated<u64>>,
     memory_reserve: Option<Stated<u64>>,
     archive: Option<Stated<ArchiveAuthentication>>,
+    archive_devices: Option<Stated<bool>>,
+    archive_set_id: Option<Stated<bool>>,
     on_corruption: Option<Stated<OnCorruption>>,
     on_refusal: Option<Stated<OnRefusal>>,
     hold: Option<Stated<Duration>>,
@@ -119,12 +121,12 @@ impl PolicyFile {
             && self.proxy.is_none()
             && self.size_max.is_none()
             && self.memory_reserve.is_none();
-        let boot = self.archive.is_none()
-            && self.on_corruption.is_none()
-            && self.on_refusal.is_none()
-            && self.hold.is_none();
+        let archive = self.archive.is_none()
+            && self.archive_devices.is_none()
+            && self.archive_set_id.is_none();
+        let boot = self.on_corruption.is_none() && self.on_refusal.is_none() && self.hold.is_none();
         let lists = filesystems.is_empty() && revoked.is_empty() && signers.is_empty();
-        image_policy.is_none() && lists && trust && transport && boot
+        image_policy.is_none() && lists && trust && transport && archive && boot
     }
 }
 
@@ -172,6 +174,8 @@ impl Reader<'_> {
                 size(&text).ok_or_else(|| value("transport.memory-reserve", &text))
             })?,
             archive: self.typed(archive.authentication, Ok)?,
+            archive_devices: self.typed(archive.devices, Ok)?,
+            archive_set_id: self.typed(archive.set_id, Ok)?,
             on_corruption: self.typed(boot.on_corruption, Ok)?,
             on_refusal: self.typed(boot.on_refusal, Ok)?,
             hold: self.typed(boot.hold, |text| {
@@ -217,14 +221,13 @@ impl Reader<'_> {
                 let certificate = absolute(&certificate)?;
                 let mut scope = Vec::new();
                 for name in &designators {
-                    let known = PartitionDesignator::from_name(name)
-                        .filter(|it| it.signature().is_some() && !scope.contains(it));
+                    let known = SignerScope::from_name(name).filter(|it| !scope.contains(it));
                     scope.push(known.ok_or_else(|| value("trust.signer.designators", name))?);
                 }
                 if scope.is_empty() {
                     return Err(FileFault::EmptyList);
                 }
-                Ok(Signer { certificate, designators: scope })
+                Ok(Signer { certificate, scopes: scope })
             })?;
             let certificate = &stated.value.certificate;
             if signers.iter().any(|it| it.value.certificate == *certificate) {

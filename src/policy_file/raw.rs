@@ -63,6 +63,8 @@ pub(super) struct RawTransport {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawArchive {
     pub(super) authentication: Option<Spanned<ArchiveAuthentication>>,
+    pub(super) devices: Option<Spanned<bool>>,
+    pub(super) set_id: Option<Spanned<bool>>,
 }
 
 #[derive(Default, Deserialize)]

@@ -72,7 +72,7 @@ fn every_key_is_read_with_its_line() {
     assert_eq!(trust.command_line.value, CommandLine::Authenticated);
     assert!(matches!(trust.revoked[0].value, Revoked::RootHash(_)));
     assert_eq!(trust.minimum_versions[0].value, "41.2");
-    assert_eq!(trust.signers[0].value.designators, [PartitionDesignator::Usr]);
+    assert_eq!(trust.signers[0].value.scopes, [SignerScope::Partition(PartitionDesignator::Usr)]);
     let transport = policy.transport();
     assert_eq!(transport.mirrors.value, ["https://mirror.example/images"]);
     assert!(!transport.plain_http.value);
@@ -80,7 +80,7 @@ fn every_key_is_read_with_its_line() {
     assert_eq!(transport.proxy.value.as_deref(), Some("http://proxy.example:3128"));
     assert_eq!(transport.size_max.value, 8 << 30);
     assert_eq!(transport.memory_reserve.value, 512 << 20);
-    assert_eq!(policy.archive().value, ArchiveAuthentication::ChecksumPin);
+    assert_eq!(policy.archive().authentication.value, ArchiveAuthentication::ChecksumPin);
     let boot = policy.boot();
     assert_eq!(boot.on_corruption.value, OnCorruption::Panic);
     assert_eq!(boot.on_refusal.value, OnRefusal::Halt);
@@ -96,7 +96,7 @@ fn without_files_the_built_in_policy_holds() {
     for designator in [PartitionDesignator::Usr, PartitionDesignator::Home] {
         assert_eq!(policy.rule(designator).0.uses, UseSet::ignore());
     }
-    assert_eq!(policy.archive().value, ArchiveAuthentication::Signature);
+    assert_eq!(policy.archive().authentication.value, ArchiveAuthentication::Signature);
     assert_eq!(policy.trust().command_line.value, CommandLine::Untrusted);
     assert_eq!(policy.boot().on_refusal.value, OnRefusal::Reboot);
     assert_eq!(policy.boot().hold.value, Duration::from_secs(60));
@@ -157,8 +157,8 @@ fn refuses_signers_that_sign_nothing_or_too_much() {
     let signer = |designators: &str| {
         format!("[[trust.signer]]\ncertificate = \"/a\"\ndesignators = [{designators}]")
     };
-    file("p.toml", &signer("\"root\", \"usr\""));
-    for designators in ["\"home\"", "\"root\", \"root\"", "\"root-verity\""] {
+    file("p.toml", &signer("\"root\", \"usr\", \"archive\""));
+    for designators in ["\"home\"", "\"root\", \"root\"", "\"root-verity\"", "\"Archive\""] {
         let fault = refused(&signer(designators)).fault;
         assert!(matches!(fault, FileFault::Value { .. }), "{designators}");
     }
@@ -288,11 +288,11 @@ fn file_systems_are_only_ever_narrowed() {
 fn of_two_values_the_stricter_holds() {
     let lax = "[trust]\ncommand-line = \"authenticated\"\nkernel-keyring = \"off\"\n\
         [transport]\nplain-http = true\nsize-max = \"2G\"\nmemory-reserve = \"1M\"\n\
-        [archive]\nauthentication = \"danger-none\"\n\
+        [archive]\nauthentication = \"danger-none\"\ndevices = true\nset-id = true\n\
         [boot]\non-corruption = \"eio\"\non-refusal = \"danger-shell\"\nhold = \"1s\"";
     let strict = "[trust]\ncommand-line = \"untrusted\"\nkernel-keyring = \"require\"\n\
         [transport]\nplain-http = false\nsize-max = \"1G\"\nmemory-reserve = \"2M\"\n\
-        [archive]\nauthentication = \"checksum-pin\"\n\
+        [archive]\nauthentication = \"checksum-pin\"\ndevices = false\nset-id = false\n\
         [boot]\non-corruption = \"restart\"\non-refusal = \"reboot\"\nhold = \"2s\"";
     let (lax, strict) = (file("lax.toml", lax), file("strict.toml", strict));
     for files in [[lax.clone(), strict.clone()], [strict, lax]] {
@@ -302,8 +302,10 @@ fn of_two_values_the_stricter_holds() {
         assert!(!policy.transport().plain_http.value);
         assert_eq!(policy.transport().size_max.value, 1 << 30);
         assert_eq!(policy.transport().memory_reserve.value, 2 << 20);
-        assert_eq!(policy.archive().value, ArchiveAuthentication::ChecksumPin);
-        assert_eq!(policy.archive().origin, at("strict.toml", 9));
+        assert_eq!(policy.archive().authentication.value, ArchiveAuthentication::ChecksumPin);
+        assert_eq!(policy.archive().authentication.origin, at("strict.toml", 9));
+        assert!(!policy.archive().devices.value && !policy.archive().set_id.value);
+        assert_eq!(policy.archive().set_id.origin, at("strict.toml", 11));
         assert_eq!(policy.boot().on_corruption.value, OnCorruption::Restart);
         assert_eq!(policy.boot().on_refusal.value, OnRefusal::Reboot);
         assert_eq!(policy.boot().hold.value, Duration::from_secs(2));
@@ -335,7 +337,10 @@ fn signers_may_sign_what_every_file_lets_them() {
     };
     let a = signer("a.toml", "/a", "\"root\", \"usr\"");
     let policy = together(&[a.clone(), signer("b.toml", "/a", "\"usr\"")]).unwrap();
-    assert_eq!(policy.trust().signers[0].value.designators, [PartitionDesignator::Usr]);
+    assert_eq!(
+        policy.trust().signers[0].value.scopes,
+        [SignerScope::Partition(PartitionDesignator::Usr)]
+    );
     let error = together(&[a, signer("b.toml", "/b", "\"usr\"")]).unwrap_err();
     let expected = (at("a.toml", 1), at("b.toml", 1));
     let EffectiveError::Conflict { key: "trust.signer", first, second } = error else { panic!() };

@@ -91,8 +91,38 @@ pub enum OnRefusal {
 pub struct Signer {
     /// Its certificate file.
     pub certificate: PathBuf,
-    /// root, usr or both.
-    pub designators: Vec<PartitionDesignator>,
+    /// root, usr, archive, or several of them.
+    pub scopes: Vec<SignerScope>,
+}
+
+/// What a signature can be over. A key that may sign one of these says nothing of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignerScope {
+    /// A tar archive as a whole.
+    Archive,
+    /// The root hash of a partition: root or usr.
+    Partition(PartitionDesignator),
+}
+
+impl SignerScope {
+    /// Reads a word of `designators`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        if name == Self::Archive.name() {
+            return Some(Self::Archive);
+        }
+        let designator = PartitionDesignator::from_name(name)?;
+        designator.signature().is_some().then_some(Self::Partition(designator))
+    }
+
+    /// That word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Archive => "archive",
+            Self::Partition(designator) => designator.name(),
+        }
+    }
 }
 
 /// Reads a size: a number of bytes, or of KiB (`K`), MiB (`M`), GiB (`G`) or TiB (`T`).

@@ -6,6 +6,8 @@
 //! each partition used, what vouches for each byte, who demanded what. **Refuses:** nothing;
 //! `accepted` is written by the end of the path alone.
 
+mod archive;
+
 use crate::authenticate::{Authenticated, Evidence, Warrant};
 use crate::coverage::{Cover, Coverage};
 use crate::designator::PartitionDesignator;

@@ -219,6 +219,27 @@ impl Source {
         Ok(Self { mode, bytes, has_validator: true, ..self })
     }
 
+    /// Takes the whole source, in order, into sealed memory that leaves `reserve` bytes free, unless it
+    /// is there already, and shows every byte to `seen`, once. What is read from then on are the
+    /// bytes that `seen` was shown.
+    ///
+    /// # Errors
+    /// As [`Self::whole`], or what `seen` says.
+    pub fn sealed<E: From<Error>>(
+        mut self,
+        reserve: u64,
+        seen: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        self = self.taken_in(limits::IMAGE)?;
+        if self.mode == Mode::Spooled {
+            spool::show(&mut self, seen)?;
+            return Ok(self);
+        }
+        let file = spool::take(&mut self, reserve, seen)?;
+        let (mode, bytes) = (Mode::Spooled, Bytes::File(file));
+        Ok(Self { mode, bytes, has_validator: true, ..self })
+    }
+
     /// Length, bytes: at least 1.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a source is never empty")]

@@ -20,27 +20,53 @@ const CHUNK: usize = 1 << 20;
 
 /// Reads all of `source` into sealed memory and compares its SHA-256.
 pub(super) fn whole(source: &mut Source, expected: &[u8; 32], reserve: u64) -> Result<File, Error> {
+    let mut hash = Sha256::new();
+    let file = take(source, reserve, |chunk| {
+        hash.update(chunk);
+        Ok::<_, Error>(())
+    })?;
+    let found = hash.finish();
+    if found != *expected {
+        let name = source.name().to_owned();
+        let (expected, found) = (HEXLOWER.encode(expected), HEXLOWER.encode(&found));
+        return Err(Error::Digest { name, expected, found });
+    }
+    Ok(file)
+}
+
+/// Reads all of `source` into sealed memory; every byte is shown to `seen`, once and in order.
+pub(super) fn take<E: From<Error>>(
+    source: &mut Source,
+    reserve: u64,
+    mut seen: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<File, E> {
     let name = source.name().to_owned();
     let memory = |error| Error::Memory { name: name.clone(), source: error };
     let missing = available().map_err(memory)? < source.len().saturating_add(reserve);
     if missing {
-        return Err(memory(io::ErrorKind::OutOfMemory.into()));
+        return Err(memory(io::ErrorKind::OutOfMemory.into()).into());
     }
     let memfd = Memfd::create("veriroot-whole", source.len()).map_err(memory)?;
-    let mut hash = Sha256::new();
     let mut buffer = vec![0; CHUNK];
     if let Some(range) = ByteRange::new(0, source.len()) {
-        source.read_into(range, &mut buffer, |offset, chunk| {
-            hash.update(chunk);
-            memfd.write_at(offset, chunk).map_err(memory)
+        source.read_into::<E>(range, &mut buffer, |offset, chunk| {
+            seen(chunk)?;
+            memfd.write_at(offset, chunk).map_err(|error| memory(error).into())
         })?;
     }
-    let found = hash.finish();
-    if found != *expected {
-        let (expected, found) = (HEXLOWER.encode(expected), HEXLOWER.encode(&found));
-        return Err(Error::Digest { name, expected, found });
-    }
     Ok(memfd.seal().map_err(memory)?.into_file())
+}
+
+/// Shows every byte of a source that is in sealed memory already.
+pub(super) fn show<E: From<Error>>(
+    source: &mut Source,
+    mut seen: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut buffer = vec![0; CHUNK];
+    match ByteRange::new(0, source.len()) {
+        Some(range) => source.read_into(range, &mut buffer, |_, chunk| seen(chunk)),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

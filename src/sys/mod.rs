@@ -11,3 +11,4 @@ pub mod loopdev;
 pub mod memfd;
 pub(crate) mod sha256;
 pub mod terminal;
+pub mod xattr;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use veriroot::image_policy::lint::KINDS;
 
-const STAGES: [&str; 9] = [
+const STAGES: [&str; 10] = [
     "request",
     "source",
     "dissect",
@@ -17,6 +17,7 @@ const STAGES: [&str; 9] = [
     "fetch",
     "identify",
     "verity",
+    "unpack",
     "expose",
 ];
 

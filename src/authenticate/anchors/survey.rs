@@ -54,7 +54,7 @@ impl Survey {
         };
         for signer in &trust.signers {
             let name = AnchorName::Path(signer.value.certificate.clone());
-            let scopes: Vec<&str> = signer.value.designators.iter().map(|it| it.name()).collect();
+            let scopes: Vec<&str> = signer.value.scopes.iter().map(|it| it.name()).collect();
             if let Err(fault) = survey.found.allow_only(&name, &scopes) {
                 // A scope may restrict a file that is already said to be unusable.
                 survey.faults.push(fault.into());

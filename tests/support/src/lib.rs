@@ -38,6 +38,7 @@ pub mod http;
 mod image;
 pub mod keys;
 pub mod sign;
+pub mod tar;
 pub mod verity;
 
 /// The content of a file below `tests/fixtures`, decompressed if its name ends in `.zst`.
