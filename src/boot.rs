@@ -10,25 +10,27 @@
 
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
 
-use crate::authenticate::Trust;
+use crate::authenticate::{AuthenticateError, Trust};
 use crate::cmdline;
 use crate::designator::{Architecture, PartitionDesignator};
 use crate::error::Error;
-use crate::expose::{Exposed, Places};
+use crate::expose::{Exposed, ExposedTree, Places};
 use crate::fetch::Progress;
 use crate::finding::Origin;
 use crate::identify::Identified;
 use crate::limits;
-use crate::loader::{self, Demands};
-use crate::policy::Expectation;
+use crate::loader::{self, ArchiveDemands, Demands};
+use crate::policy::{ArchivePin, Expectation};
 use crate::policy_file::{EffectivePolicy, OnRefusal, PolicyFile, Statements, load_directories};
 use crate::report::Report;
-use crate::request::pull::{Format, TransportCheck};
+use crate::request::pull::{Format, ImageClass, TransportCheck};
 use crate::request::{Purpose, Request, RequestError, RootDevice, Side, Told, Transfer};
 use crate::source::{Source, Transport};
 use crate::sys::memfd::SealedMemfd;
+use crate::unpack::{Destination, TreeKind, Unpacked};
 use crate::url::Scheme;
 use crate::wire;
 
@@ -140,8 +142,34 @@ struct Attempt<'a> {
 struct Loaded<'a> {
     at: usize,
     transfer: &'a Transfer,
-    identified: Identified<SealedMemfd>,
+    verified: Verified,
 }
+
+/// What was verified of a transfer.
+enum Verified {
+    /// A disk image, in sealed memory.
+    Image(Identified<SealedMemfd>),
+    /// The tree of an archive, which has no name yet.
+    Tree(Unpacked),
+}
+
+/// What is in its place. Dropping it takes it back.
+enum Handed {
+    Image(Exposed),
+    Tree(ExposedTree),
+}
+
+impl Handed {
+    fn keep(self) {
+        match self {
+            Self::Image(exposed) => exposed.keep(),
+            Self::Tree(exposed) => exposed.keep(),
+        }
+    }
+}
+
+/// Where the tree of a root stands, as systemd has it.
+const MACHINES: &str = "/run/machines";
 
 impl Attempt<'_> {
     /// The report of the transfer that is worked on.
@@ -166,7 +194,10 @@ impl Attempt<'_> {
         let policy = effective(&files, request.image_policies())?;
         policy.bootable()?;
         honour(&policy, &request)?;
-        let anchors = loader::trust_anchors(&policy, request.pins(), &system.anchors)?;
+        let anchors = match request.transfers().iter().any(|it| it.format() == Format::Raw) {
+            true => loader::trust_anchors(&policy, request.pins(), &system.anchors)?,
+            false => None,
+        };
         let demands = Demands {
             architecture: native()?,
             policy: &policy,
@@ -178,17 +209,23 @@ impl Attempt<'_> {
         for (at, transfer) in request.transfers().iter().enumerate() {
             self.reports.push(Report::of(&transfer.url().to_string()));
             self.at = Some(at);
-            let identified = self.load(transfer, &demands, progress)?;
-            loaded.push(Loaded { at, transfer, identified });
+            let verified = match transfer.format() {
+                Format::Raw => Verified::Image(self.load(transfer, &demands, progress)?),
+                Format::Tar => Verified::Tree(self.unpack(transfer, &policy, progress)?),
+            };
+            loaded.push(Loaded { at, transfer, verified });
         }
         // The root last: whoever waits for it finds the rest in place.
         loaded.sort_by_key(|it| *it.transfer.purpose() == Purpose::Root);
         let mut exposed = Vec::new();
-        for Loaded { at, transfer, identified } in loaded {
+        for Loaded { at, transfer, verified } in loaded {
             self.at = Some(at);
-            exposed.push(self.expose(transfer, identified, &policy)?);
+            exposed.push(match verified {
+                Verified::Image(it) => Handed::Image(self.expose(transfer, it, &policy)?),
+                Verified::Tree(it) => Handed::Tree(self.place(transfer, it)?),
+            });
         }
-        exposed.into_iter().for_each(Exposed::keep);
+        exposed.into_iter().for_each(Handed::keep);
         Ok(())
     }
 
@@ -207,6 +244,39 @@ impl Attempt<'_> {
         loader::load(source, demands, self.report(), progress)
     }
 
+    /// Judges an archive and unpacks it.
+    fn unpack(
+        &mut self,
+        transfer: &Transfer,
+        policy: &EffectivePolicy,
+        progress: &mut dyn Progress,
+    ) -> Result<Unpacked, Error> {
+        let pin = match transfer.check() {
+            TransportCheck::Sha256(sha256) => {
+                let word = format!("verify={}", HEXLOWER.encode(&sha256));
+                Some(ArchivePin { sha256, word, origin: transfer.origin().clone() })
+            }
+            TransportCheck::Signature | TransportCheck::Checksum | TransportCheck::No => None,
+        };
+        let anchors = loader::archive_anchors(policy, pin.as_ref(), &self.system.anchors)?;
+        let trust = Trust::of_policy(policy.trust(), anchors.as_ref(), &[]);
+        let demands = ArchiveDemands { policy, trust, pin };
+        let transport = transport(policy);
+        let source = Source::open_url(transfer.url(), &transport)?;
+        let mut signature = || loader::signature_beside(transfer.url(), &transport);
+        let archive = (&demands, &destination(transfer));
+        loader::load_archive(source, &mut signature, archive, self.report(), progress)
+    }
+
+    /// Gives a tree its name, and mounts it if it is the root.
+    fn place(&mut self, transfer: &Transfer, tree: Unpacked) -> Result<ExposedTree, Error> {
+        let root = match transfer.purpose() {
+            Purpose::Root => Some(self.system.places.root.as_path()),
+            Purpose::Directory(_) => None,
+        };
+        loader::place_archive(tree, root, self.report())
+    }
+
     /// Puts one transfer into its place.
     fn expose(
         &mut self,
@@ -223,6 +293,21 @@ impl Attempt<'_> {
             Purpose::Directory(_) => Err(unsupported("a transfer that is not the root").into()),
         }
     }
+}
+
+/// Where the tree of a transfer goes, and what it has to be.
+fn destination(transfer: &Transfer) -> Destination {
+    let kind = match transfer.class() {
+        ImageClass::Machine | ImageClass::Portable => TreeKind::System,
+        ImageClass::Sysext => TreeKind::SystemExtension,
+        ImageClass::Confext => TreeKind::ConfigurationExtension,
+    };
+    let place = match transfer.purpose() {
+        Purpose::Root => None,
+        Purpose::Directory(path) => path.parent(),
+    };
+    let place = place.unwrap_or(Path::new(MACHINES)).to_owned();
+    Destination { place, name: transfer.name().to_owned(), kind }
 }
 
 /// What this version does not do.
@@ -250,16 +335,22 @@ fn effective(files: &[PolicyFile], kernel_words: &[String]) -> Result<EffectiveP
 }
 
 /// Refuses what the policy and the words ask for and this boot would not do.
-fn honour(policy: &EffectivePolicy, request: &Request) -> Result<(), RequestError> {
+fn honour(policy: &EffectivePolicy, request: &Request) -> Result<(), Error> {
     if let Some((key, origin)) = policy.unsupported() {
-        return Err(RequestError::PolicyKey { key, origin });
+        return Err(RequestError::PolicyKey { key, origin }.into());
     }
     let (root, origins) = policy.rule(PartitionDesignator::Root);
-    if request.root().is_some() && !root.uses.may_be_used() {
-        let origin = origins.into_iter().next().unwrap_or(Origin::BuiltIn);
-        return Err(RequestError::PolicyKey { key: "a system without a root partition", origin });
+    let tree = request.root().is_some_and(|it| it.device == RootDevice::Directory);
+    if let (true, Some(pin)) = (tree, request.pins().first()) {
+        let (designator, pin) = (pin.designator, pin.clone());
+        return Err(AuthenticateError::PinUnused { designator, pin }.into());
     }
-    request.transfers().iter().try_for_each(|transfer| can_load(policy, transfer))
+    if request.root().is_some() && !tree && !root.uses.may_be_used() {
+        let origin = origins.into_iter().next().unwrap_or(Origin::BuiltIn);
+        let key = "a system without a root partition";
+        return Err(RequestError::PolicyKey { key, origin }.into());
+    }
+    Ok(request.transfers().iter().try_for_each(|transfer| can_load(policy, transfer))?)
 }
 
 fn can_load(policy: &EffectivePolicy, transfer: &Transfer) -> Result<(), RequestError> {
@@ -267,12 +358,10 @@ fn can_load(policy: &EffectivePolicy, transfer: &Transfer) -> Result<(), Request
     if transfer.url().scheme() == Scheme::Http && !plain_http.value {
         return Err(RequestError::PlainHttp { origin: plain_http.origin.clone() });
     }
-    if matches!(transfer.purpose(), Purpose::Directory(_)) {
+    let is_tar = transfer.format() == Format::Tar;
+    if matches!(transfer.purpose(), Purpose::Directory(_)) && !is_tar {
         let words = format!("{} (a transfer that does not become the root)", transfer.class());
         return Err(unsupported(&words));
-    }
-    if transfer.format() == Format::Tar {
-        return Err(unsupported("tar"));
     }
     match transfer.check() {
         TransportCheck::Signature | TransportCheck::Checksum => Err(unsupported(

@@ -5,25 +5,29 @@
 //! **In:** a source, and what is demanded of it. **Out:** a [`Report`], and for a boot the exposed
 //! root. **Refuses:** what any stage refuses; the first refusal is the verdict.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use crate::authenticate::anchors::{AnchorError, TrustAnchors};
-use crate::authenticate::archive::{Archive, authenticate_archive};
+use crate::authenticate::archive::{Archive, SIGNATURE_SUFFIX, authenticate_archive};
 use crate::authenticate::{Trust, authenticate};
 use crate::designator::{Architecture, PartitionDesignator};
 use crate::dissect::{Scope, dissect};
 use crate::error::Error;
-use crate::expose::{Exposed, Places, expose, reach};
+use crate::expose::{Exposed, ExposedTree, Places, expose, expose_tree, reach};
 use crate::fetch::{LetGo, Progress, Sealing, Store, fetch};
 use crate::identify::{Identified, identify};
 use crate::image_policy::{Use, UseSet};
+use crate::limits;
 use crate::policy::{ArchiveDemand, ArchivePin, Expectation, admit, admit_archive};
 use crate::policy_file::{ArchiveAuthentication, CommandLine, EffectivePolicy};
 use crate::report::Report;
 use crate::request::Pin;
-use crate::source::{self, Source, Terms};
+use crate::source::{self, Failure, Source, Terms, Transport};
 use crate::sys::memfd::SealedMemfd;
-use crate::unpack::{self, Destination, Placed, TreeKind, unpack};
+use crate::units::ByteRange;
+use crate::unpack::{self, Destination, TreeKind, Unpacked, unpack};
+use crate::url::SourceUrl;
 use crate::verity::map;
 
 /// Everything that is demanded of an image.
@@ -232,17 +236,17 @@ pub fn audit_archive(
     Ok(())
 }
 
-/// Unpacks an archive and gives the tree its name, in one step.
+/// Unpacks an archive. The tree is complete then, and has no name yet.
 ///
 /// # Errors
 /// The first refusal. Nothing of the archive is left then.
-pub fn unpack_archive(
+pub fn load_archive(
     source: Source,
     signature: ArchiveSignature<'_>,
     (demands, destination): (&ArchiveDemands<'_>, &Destination),
     report: &mut Report,
     progress: &mut dyn Progress,
-) -> Result<Placed, Error> {
+) -> Result<Unpacked, Error> {
     let archive = vouched(source, signature, demands, report)?;
     let unpacked = unpack(archive, destination, progress)?;
     let floors = &demands.policy.trust().minimum_versions;
@@ -251,10 +255,41 @@ pub fn unpack_archive(
         TreeKind::System => reach(floors, &unpacked.path())?,
         TreeKind::SystemExtension | TreeKind::ConfigurationExtension | TreeKind::Any => None,
     };
-    let totals = unpacked.totals();
-    let placed = unpacked.place()?;
-    report.archive_placed(totals, version.as_ref(), floors, &placed);
-    Ok(placed)
+    report.archive_unpacked(unpacked.totals(), version.as_ref(), floors);
+    Ok(unpacked)
+}
+
+/// Gives a tree its name and, where it is the root, mounts it there. Dropping the result takes
+/// everything back, until it is kept.
+///
+/// # Errors
+/// A name that is taken, or what the kernel says. Nothing of the archive is left then.
+pub fn place_archive(
+    unpacked: Unpacked,
+    root: Option<&Path>,
+    report: &mut Report,
+) -> Result<ExposedTree, Error> {
+    let exposed = expose_tree(unpacked.place()?, root)?;
+    report.archive_placed(&exposed);
+    Ok(exposed)
+}
+
+/// Both, one after the other, for a tree that stays.
+///
+/// # Errors
+/// As [`load_archive`] and [`place_archive`].
+pub fn unpack_archive(
+    source: Source,
+    signature: ArchiveSignature<'_>,
+    archive: (&ArchiveDemands<'_>, &Destination),
+    report: &mut Report,
+    progress: &mut dyn Progress,
+) -> Result<PathBuf, Error> {
+    let unpacked = load_archive(source, signature, archive, report, progress)?;
+    let exposed = place_archive(unpacked, None, report)?;
+    let path = exposed.path().to_owned();
+    exposed.keep();
+    Ok(path)
 }
 
 /// The stages up to the one where somebody vouches for the whole file.
@@ -272,5 +307,52 @@ fn vouched(
     };
     let archive = authenticate_archive(admitted, signature.as_deref(), &demands.trust)?;
     report.archive_authenticated(&archive);
+    // No decoder is started before somebody vouched for what it is given.
+    let archive = archive.decoded(&terms(demands.policy))?;
+    report.archive_decoded(&archive);
     Ok(archive)
+}
+
+/// The signature that stands beside an archive's URL; `None` if there is none. Only a server that
+/// says so, or a directory without the file, says that there is none.
+///
+/// # Errors
+/// As [`Source::open_url`].
+pub fn signature_beside(
+    url: &SourceUrl,
+    transport: &Transport,
+) -> Result<Option<Vec<u8>>, source::Error> {
+    // A URL shows itself without its query, which is the archive's own.
+    let Ok(beside) = SourceUrl::parse_or_file(&format!("{url}{SIGNATURE_SUFFIX}")) else {
+        return Ok(None);
+    };
+    let limit = u64::try_from(limits::CMS).unwrap_or(u64::MAX);
+    let transport = Transport { size_max: limit, ..transport.clone() };
+    whole_signature(Source::open_url(&beside, &transport), limit)
+}
+
+/// The same beside a file.
+///
+/// # Errors
+/// As [`Source::open_file`].
+pub fn signature_beside_file(path: &Path) -> Result<Option<Vec<u8>>, source::Error> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(SIGNATURE_SUFFIX);
+    let limit = u64::try_from(limits::CMS).unwrap_or(u64::MAX);
+    whole_signature(Source::open_file(Path::new(&beside)), limit)
+}
+
+fn whole_signature(
+    opened: Result<Source, source::Error>,
+    limit: u64,
+) -> Result<Option<Vec<u8>>, source::Error> {
+    match opened {
+        Ok(mut source) => match ByteRange::new(0, source.len()) {
+            Some(range) => source.read(range, limit).map(Some),
+            None => Ok(Some(Vec::new())),
+        },
+        Err(source::Error::Server { failure: Failure::Absent, .. }) => Ok(None),
+        Err(source::Error::File { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }

@@ -10,14 +10,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use veriroot::authenticate::Trust;
 use veriroot::authenticate::anchors::TrustAnchors;
+use veriroot::authenticate::{AuthenticateError, Trust};
 use veriroot::designator::Architecture;
 use veriroot::error::Error;
 use veriroot::escape::escape;
 use veriroot::finding::Class;
 use veriroot::image_filter::ImageFilter;
-use veriroot::loader::{Demands, audit, trust_anchors};
+use veriroot::loader::{
+    ArchiveDemands, Demands, archive_anchors, audit, audit_archive, signature_beside_file,
+    trust_anchors,
+};
 use veriroot::policy::Expectation;
 use veriroot::policy_file::{EffectivePolicy, PolicyFile, Statements};
 use veriroot::report::Report;
@@ -38,7 +41,7 @@ const STDIN: &str = "-";
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch somebody types or does not")]
 pub(super) struct AuditArguments {
-    /// Disk images to judge; - is standard input.
+    /// Disk images or tar archives to judge; - is standard input.
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<PathBuf>,
     /// Image policy to demand (systemd.image-policy(7)).
@@ -140,13 +143,23 @@ pub(super) struct Audited {
     pub(super) report: Report,
 }
 
+/// Whether a file is called as archives are: an image would be judged by what is in it.
+fn is_archive(path: &Path) -> bool {
+    const SUFFIXES: [&str; 7] =
+        [".tar", ".tar.bz2", ".tar.gz", ".tar.lz4", ".tar.xz", ".tar.zst", ".tgz"];
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    SUFFIXES.iter().any(|it| name.ends_with(it))
+}
+
 /// What is demanded of every image, read once.
 struct Machine<'a> {
     arguments: &'a AuditArguments,
     architecture: Architecture,
     policy: EffectivePolicy,
     pins: Vec<Pin>,
+    /// For images.
     anchors: Option<TrustAnchors>,
+    archive_anchors: Option<TrustAnchors>,
 }
 
 impl<'a> Machine<'a> {
@@ -165,15 +178,36 @@ impl<'a> Machine<'a> {
             return Err(RequestError::PolicyKey { key, origin }.into());
         }
         let pins = arguments.pins.all();
-        let anchors = trust_anchors(&policy, &pins, &VERITY_D.map(PathBuf::from))?;
+        let built_in = VERITY_D.map(PathBuf::from);
+        let any = |archive: bool| arguments.images.iter().any(|it| is_archive(it) == archive);
+        let anchors = any(false).then(|| trust_anchors(&policy, &pins, &built_in)).transpose()?;
+        let archive_anchors =
+            any(true).then(|| archive_anchors(&policy, None, &built_in)).transpose()?;
         let architecture = arguments
             .architecture
             .or_else(Architecture::native)
             .ok_or(RequestError::Architecture)?;
-        Ok(Self { arguments, architecture, policy, pins, anchors })
+        let (anchors, archive_anchors) = (anchors.flatten(), archive_anchors.flatten());
+        Ok(Self { arguments, architecture, policy, pins, anchors, archive_anchors })
+    }
+
+    /// An archive is authenticated as a whole; its entries are looked at and let go.
+    fn judge_archive(&self, path: &Path, report: &mut Report) -> Result<(), Error> {
+        if let Some(pin) = self.pins.first() {
+            let (designator, pin) = (pin.designator, pin.clone());
+            return Err(AuthenticateError::PinUnused { designator, pin }.into());
+        }
+        let policy = &self.policy;
+        let trust = Trust::of_policy(policy.trust(), self.archive_anchors.as_ref(), &[]);
+        let demands = ArchiveDemands { policy, trust, pin: None };
+        let mut signature = || signature_beside_file(path);
+        audit_archive(Source::open_file(path)?, &mut signature, &demands, report)
     }
 
     fn judge(&self, path: &Path, report: &mut Report) -> Result<(), Error> {
+        if is_archive(path) {
+            return self.judge_archive(path, report);
+        }
         let demands = Demands {
             architecture: self.architecture,
             policy: &self.policy,

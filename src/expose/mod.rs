@@ -15,6 +15,7 @@
 //! mounts with the same flags.
 
 mod os_release;
+mod tree;
 mod undo;
 
 use std::io;
@@ -30,6 +31,7 @@ use crate::policy_file::Stated;
 use crate::verity::{Mapped, MappedPartition};
 use crate::version::compare;
 pub use os_release::{OsReleaseError, OsVersion};
+pub use tree::{ExposedTree, expose_tree};
 use undo::Undo;
 
 /// Where links go: the directories of a running system, or of a test.

@@ -10,10 +10,11 @@ use crate::authenticate::Evidence;
 use crate::authenticate::archive::Archive;
 use crate::coverage::Cover;
 use crate::escape::escape;
-use crate::expose::{OsVersion, at_least};
+use crate::expose::{ExposedTree, OsVersion, at_least};
 use crate::finding::{Finding, Origin, Outcome, Stage};
 use crate::policy_file::{Stated, Trust};
-use crate::unpack::{Placed, Totals};
+use crate::source::Layer;
+use crate::unpack::Totals;
 
 /// The subject of what is said of an archive.
 const ARCHIVE: &str = "archive";
@@ -53,25 +54,37 @@ impl Report {
         }
     }
 
+    /// Notes that compression was taken off.
+    pub(crate) fn archive_decoded(&mut self, archive: &Archive) {
+        if let Layer::Taken(format) = archive.layer() {
+            self.passed(
+                ("source-decode", Stage::Source),
+                ARCHIVE,
+                ("one layer of compression at most", format!("{format}, by its first bytes")),
+                Origin::Rule("bytes come whole, in bounds and in time, or not at all"),
+            );
+        }
+    }
+
     /// Notes that every entry is right, and with that the end of the path.
     pub(crate) fn archive_judged(&mut self, totals: Totals, trust: &Trust) {
         self.archive_sound(totals);
         for Stated { value, origin } in &trust.minimum_versions {
             self.noted(
                 ("expose-version", Stage::Expose),
+                ARCHIVE,
                 (&at_least(value), "os-release is read at boot only"),
                 origin.clone(),
             );
         }
     }
 
-    /// Notes a tree in its place, and with that the end of the path.
-    pub(crate) fn archive_placed(
+    /// Notes a tree that is complete, and with that the end of the path.
+    pub(crate) fn archive_unpacked(
         &mut self,
         totals: Totals,
         version: Option<&OsVersion>,
         floors: &[Stated<String>],
-        placed: &Placed,
     ) {
         self.archive_sound(totals);
         for (version, Stated { value, origin }) in version.into_iter().cycle().zip(floors) {
@@ -82,10 +95,14 @@ impl Report {
                 origin.clone(),
             );
         }
+    }
+
+    /// Notes a tree in its place.
+    pub(crate) fn archive_placed(&mut self, exposed: &ExposedTree) {
         self.passed(
             ("unpack-taken", Stage::Unpack),
             ARCHIVE,
-            ("a free name", escape(&placed.path().to_string_lossy())),
+            ("a free name", escape(&exposed.path().to_string_lossy())),
             Origin::Rule("an archive is unpacked as it was signed, whole, or not at all"),
         );
     }

@@ -181,4 +181,9 @@ impl Placed {
     pub fn path(&self) -> &Path {
         &self.0
     }
+
+    /// Takes it away again, as far as the kernel lets it.
+    pub(crate) fn take_back(&self) {
+        std::fs::remove_dir_all(&self.0).ok();
+    }
 }

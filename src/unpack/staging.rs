@@ -139,6 +139,11 @@ fn private(directory: &File) -> io::Result<()> {
         return Err(io::Error::other("not in a tmpfs: what is on a disk can be changed there"));
     }
     let metadata = directory.metadata()?;
+    if fs::metadata("/")?.dev() == metadata.dev() {
+        return Err(io::Error::other(
+            "not a mount of its own: switch-root empties what is under /",
+        ));
+    }
     let mode = metadata.mode();
     let owner = nix::unistd::geteuid().as_raw();
     if (mode & OTHERS_WRITE != 0 && mode & STICKY == 0) || ![0, owner].contains(&metadata.uid()) {

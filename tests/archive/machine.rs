@@ -6,7 +6,7 @@
 //! **Refuses:** (panics) a refusal that gives no account of itself.
 
 use std::io::Cursor;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tempfile::TempDir;
@@ -19,7 +19,7 @@ use veriroot::policy::ArchivePin;
 use veriroot::policy_file::{EffectivePolicy, PolicyFile, Statements};
 use veriroot::report::Report;
 use veriroot::source::Source;
-use veriroot::unpack::{Destination, Fault, Placed, TreeKind, UnpackError};
+use veriroot::unpack::{Destination, Fault, TreeKind, UnpackError};
 use veriroot_test_support::keys::{self, Signer};
 use veriroot_test_support::sign::Cms;
 use veriroot_test_support::tar::{self, Member};
@@ -95,7 +95,7 @@ impl Machine {
         bytes: &[u8],
         place: &Path,
         progress: &mut dyn Progress,
-    ) -> (Result<Placed, Error>, Report) {
+    ) -> (Result<PathBuf, Error>, Report) {
         let mut report = Report::default();
         let mut signature = || Ok(self.signature.clone());
         let name = "tree".to_owned();

@@ -56,9 +56,9 @@ fn a_tree_comes_to_be_as_it_was_packed() {
     let (placed, report) = Machine::signed(&bytes).unpack(&bytes, place.path(), &mut Unwatched);
     let placed = placed.unwrap();
     assert!(report.is_accepted());
-    assert_eq!(placed.path(), place.path().join("tree"));
+    assert_eq!(placed, place.path().join("tree"));
     assert_eq!(names(place.path()), ["tree"]);
-    let found = listing(placed.path());
+    let found = listing(&placed);
     let expected = [
         (".", 0o40755, &b""[..]),
         ("./bin", 0o120_777, b"usr/bin"),
@@ -77,7 +77,7 @@ fn a_tree_comes_to_be_as_it_was_packed() {
     let expected: BTreeMap<_, _> =
         expected.map(|(name, mode, content)| (name.to_owned(), (mode, content.to_vec()))).into();
     assert_eq!(found, expected);
-    let at = |name: &str| placed.path().join(name).symlink_metadata().unwrap();
+    let at = |name: &str| placed.join(name).symlink_metadata().unwrap();
     assert_eq!(at("usr/bin/su").ino(), at("usr/bin/sudo").ino());
     for name in ["", "etc", "etc/large", "bin", "tmp"] {
         assert_eq!(at(name).mtime(), 1_700_000_000, "{name}");
@@ -98,7 +98,7 @@ fn attributes_and_owners_come_with_it() {
         .pax("mtime", "1700000001.5");
     let bytes = tar::archive(&[tar::tree(), vec![ping]].concat());
     let (placed, _) = Machine::careless("").unpack(&bytes, place.path(), &mut Unwatched);
-    let path = placed.unwrap().path().join("usr/bin/ping");
+    let path = placed.unwrap().join("usr/bin/ping");
     let metadata = path.metadata().unwrap();
     assert_eq!((metadata.uid(), metadata.gid()), (0, 12));
     assert_eq!((metadata.mtime(), metadata.mtime_nsec()), (1_700_000_001, 500_000_000));
@@ -113,7 +113,7 @@ fn a_tree_without_an_entry_for_its_root_has_a_readable_one() {
     let place = memory();
     let bytes = tar::archive(&owned(vec![Member::dir("usr")]));
     let (placed, _) = Machine::careless("").unpack(&bytes, place.path(), &mut Unwatched);
-    assert_eq!(placed.unwrap().path().metadata().unwrap().permissions().mode(), 0o40755);
+    assert_eq!(placed.unwrap().metadata().unwrap().permissions().mode(), 0o40755);
 }
 
 #[test]

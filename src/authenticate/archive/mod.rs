@@ -29,7 +29,7 @@ use crate::finding::Origin;
 use crate::policy::{AdmittedArchive, ArchiveDemand, ArchivePin, ArchiveTerms, EntryRules};
 use crate::policy_file::SignerScope;
 use crate::revocation::Revoked;
-use crate::source::{self, Source};
+use crate::source::{self, Layer, Source, Terms};
 
 /// What follows the archive's name in that of its signature.
 pub const SIGNATURE_SUFFIX: &str = ".p7s";
@@ -274,6 +274,30 @@ impl Archive {
     #[must_use]
     pub fn reserve(&self) -> u64 {
         self.whole().terms.reserve
+    }
+
+    /// Takes off one layer of compression, if there is one: only now, that the bytes are known to be
+    /// those that somebody vouches for.
+    pub(crate) fn decoded(self, terms: &Terms) -> Result<Self, source::Error> {
+        let decode = |whole: Whole| {
+            let Whole { source, sha256, terms: kept } = whole;
+            source.decoded(terms).map(|source| Whole { source, sha256, terms: kept })
+        };
+        Ok(match self {
+            Self::Authentic(AuthenticArchive { whole, evidence }) => {
+                Self::Authentic(AuthenticArchive { whole: decode(whole)?, evidence })
+            }
+            Self::DangerUnauthenticated(DangerUnauthenticatedArchive { whole, origin }) => {
+                let danger = DangerUnauthenticatedArchive { whole: decode(whole)?, origin };
+                Self::DangerUnauthenticated(danger)
+            }
+        })
+    }
+
+    /// What its first bytes looked like.
+    #[must_use]
+    pub fn layer(&self) -> Layer {
+        self.whole().source.layer()
     }
 
     /// The bytes that were judged.
