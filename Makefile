@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: help program demo boot-time test unit boot boot-keyring peer-differential interop manual fmt clippy docs deny packages guest-kernel \
+.PHONY: help program demo boot-time test unit boot boot-keyring peer-differential archive-differential interop manual fmt clippy docs deny packages guest-kernel \
     fuzz fuzz-smoke corpus exhaustive
 
 CARGO ?= cargo
@@ -55,6 +55,11 @@ manual: packages ## Man pages and shell completions under dist/, made anew from 
 interop: packages ## Trees of veritysetup and signatures of openssl, made now, and what audit says of them
 	@tests/guest/packages.sh interop
 	$(CARGO) test --locked --test interop --no-fail-fast
+
+MUTANTS ?= 5000
+archive-differential: packages ## Mutants of archives: unpacked to the same tree by GNU tar, bsdtar and Python (as root; MUTANTS=)
+	@tests/guest/packages.sh archives
+	VERIROOT_ARCHIVE_MUTANTS='$(MUTANTS)' $(CARGO) test --locked --test archive -- --nocapture other_readers
 
 boot-keyring: program ## A kernel that trusts our key as second witness (fetches a kernel of Debian unstable)
 	@tests/guest/packages.sh keyring

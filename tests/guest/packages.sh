@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Brings a Debian machine that has only the Rust toolchain to where everything here builds and boots.
-# Usage: packages.sh build | guest | keyring | interop | fuzz
+# Usage: packages.sh build | guest | keyring | interop | archives | fuzz
 #   build    what the compiler needs
 #   guest    what the boot tests and the demo need: an emulator, busybox, dmsetup, and a kernel under build/kernel
 #            (unpacked, never installed)
 #   keyring  what `make boot-keyring` needs beside that: keyctl, and a kernel under build/kernel-keyring whose dm-verity
 #            has a keyring of its own (Linux 7.2 or later)
 #   fuzz     a nightly compiler (from rustup) and cargo-fuzz
+#   archives the other readers of tar that ours is compared with
 #   interop  the programs whose trees and signatures ours are compared with
 # Runs again in no time when all is there; anything that fails ends it, loudly.
 set -euo pipefail
@@ -16,6 +17,7 @@ cd "$(dirname "$0")/../.."
 
 build=(gcc libc6-dev pkg-config libssl-dev libdevmapper-dev libclang-dev)
 interop=(cryptsetup-bin openssl)
+archives=(tar libarchive-tools python3)
 guest=(qemu-system-x86 busybox-static dmsetup)
 keyring=(keyutils xz-utils debian-archive-keyring)
 
@@ -112,8 +114,9 @@ install_fuzz() {
 case ${1:-} in
     build) install_missing "${build[@]}" ;;
     fuzz) install_missing "${build[@]}" g++; install_fuzz ;;
+    archives) install_missing "${archives[@]}" ;;
     interop) install_missing "${interop[@]}" ;;
     guest) install_missing "${guest[@]}"; unpack_kernel ;;
     keyring) install_missing "${guest[@]}" "${keyring[@]}"; unpack_later_kernel ;;
-    *) echo "usage: packages.sh build | guest | keyring | interop | fuzz" >&2; exit 2 ;;
+    *) echo "usage: packages.sh build | guest | keyring | interop | archives | fuzz" >&2; exit 2 ;;
 esac
