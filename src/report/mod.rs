@@ -7,6 +7,7 @@
 //! `accepted` is written by the end of the path alone.
 
 mod archive;
+mod watching;
 
 use crate::authenticate::{Authenticated, Evidence, Warrant};
 use crate::coverage::{Cover, Coverage};
@@ -23,6 +24,7 @@ use crate::policy::{Admitted, AdmittedPartition, Protection, filesystems};
 use crate::policy_file::{EffectivePolicy, KernelKeyring, Stated, Trust};
 use crate::source::{Layer, Source};
 use crate::units::ByteRange;
+pub(crate) use watching::Watching;
 
 /// Facts of one partition that was to be used.
 #[derive(Clone, Debug, Default)]
@@ -428,26 +430,5 @@ fn left_out(role: Role) -> Option<&'static str> {
         Role::Foreign(..) => Some("for another architecture"),
         Role::NoAuto(_) => Some("not for automatic use"),
         Role::Unknown => Some("of a type without designator"),
-    }
-}
-
-/// Passes progress on, and keeps what it says of single bytes.
-pub(crate) struct Watching<'a> {
-    coverage: &'a mut Coverage,
-    progress: &'a mut dyn Progress,
-}
-
-impl Progress for Watching<'_> {
-    fn begin(&mut self, total: u64) {
-        self.progress.begin(total);
-    }
-
-    fn advance(&mut self, bytes: u64) {
-        self.progress.advance(bytes);
-    }
-
-    fn covered(&mut self, range: ByteRange, cover: Cover) {
-        self.coverage.set(range, cover);
-        self.progress.covered(range, cover);
     }
 }

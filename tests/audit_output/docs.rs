@@ -48,6 +48,9 @@ fn ids(directory: &Path, found: &mut BTreeSet<String>) {
             ids(&path, found);
             continue;
         }
+        if path.extension().is_none_or(|it| it != "rs") {
+            continue;
+        }
         let text = fs::read_to_string(&path).unwrap();
         let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
         for literal in code.split('"') {
