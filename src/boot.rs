@@ -14,6 +14,7 @@ use data_encoding::HEXLOWER;
 use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
 
 use crate::authenticate::{AuthenticateError, Trust};
+use crate::checksums::{self, Check, Received, receive};
 use crate::cmdline;
 use crate::designator::{Architecture, PartitionDesignator};
 use crate::error::Error;
@@ -49,6 +50,8 @@ pub struct System {
     pub policy: Vec<PathBuf>,
     /// Directories of trust anchors, strongest first.
     pub anchors: Vec<PathBuf>,
+    /// OpenPGP keyrings: of each list the first that exists.
+    pub keyrings: Vec<Vec<PathBuf>>,
     /// Where the root and the links go.
     pub places: Places,
 }
@@ -61,6 +64,7 @@ impl Default for System {
             cmdline: PathBuf::from("/proc/cmdline"),
             policy: paths(["/etc/veriroot/policy.d", "/usr/lib/veriroot/policy.d"]),
             anchors: paths(["/etc/verity.d", "/usr/lib/verity.d"]),
+            keyrings: checksums::built_in(),
             places: Places { root: PathBuf::from("/sysroot"), dev: PathBuf::from("/dev") },
         }
     }
@@ -204,14 +208,16 @@ impl Attempt<'_> {
             trust: Trust::of_policy(policy.trust(), anchors.as_ref(), request.pins()),
             expectation: expectation(&request),
         };
+        let check = |it: &Transfer| Check::of(it.check(), policy.transport(), &system.keyrings);
+        let checks: Vec<Check> = request.transfers().iter().map(check).collect::<Result<_, _>>()?;
         // Everything is judged before anything is exposed; what was verified stays in memory.
         let mut loaded = Vec::new();
-        for (at, transfer) in request.transfers().iter().enumerate() {
+        for (at, (transfer, check)) in request.transfers().iter().zip(checks).enumerate() {
             self.reports.push(Report::of(&transfer.url().to_string()));
             self.at = Some(at);
             let verified = match transfer.format() {
-                Format::Raw => Verified::Image(self.load(transfer, &demands, progress)?),
-                Format::Tar => Verified::Tree(self.unpack(transfer, &policy, progress)?),
+                Format::Raw => Verified::Image(self.load(transfer, check, &demands, progress)?),
+                Format::Tar => Verified::Tree(self.unpack(transfer, check, &policy, progress)?),
             };
             loaded.push(Loaded { at, transfer, verified });
         }
@@ -233,21 +239,19 @@ impl Attempt<'_> {
     fn load(
         &mut self,
         transfer: &Transfer,
+        check: Check,
         demands: &Demands<'_>,
         progress: &mut dyn Progress,
     ) -> Result<Identified<SealedMemfd>, Error> {
-        let policy = demands.policy;
-        let mut source = Source::open_url(transfer.url(), &transport(policy))?;
-        if let TransportCheck::Sha256(sha256) = transfer.check() {
-            source = source.whole(&sha256, policy.transport().memory_reserve.value)?;
-        }
-        loader::load(source, demands, self.report(), progress)
+        let received = received(transfer, check, demands.policy)?;
+        loader::load(received, demands, self.report(), progress)
     }
 
     /// Judges an archive and unpacks it.
     fn unpack(
         &mut self,
         transfer: &Transfer,
+        check: Check,
         policy: &EffectivePolicy,
         progress: &mut dyn Progress,
     ) -> Result<Unpacked, Error> {
@@ -262,10 +266,12 @@ impl Attempt<'_> {
         let trust = Trust::of_policy(policy.trust(), anchors.as_ref(), &[]);
         let demands = ArchiveDemands { policy, trust, pin };
         let transport = transport(policy);
-        let source = Source::open_url(transfer.url(), &transport)?;
+        // A pin is held against the archive where it is authenticated.
+        let check = if let Check::Sha256(_) = check { Check::No } else { check };
+        let received = received(transfer, check, policy)?;
         let mut signature = || loader::signature_beside(transfer.url(), &transport);
         let archive = (&demands, &destination(transfer));
-        loader::load_archive(source, &mut signature, archive, self.report(), progress)
+        loader::load_archive(received, &mut signature, archive, self.report(), progress)
     }
 
     /// Gives a tree its name, and mounts it if it is the root.
@@ -308,6 +314,21 @@ fn destination(transfer: &Transfer) -> Destination {
     };
     let place = place.unwrap_or(Path::new(MACHINES)).to_owned();
     Destination { place, name: transfer.name().to_owned(), kind }
+}
+
+/// Opens a transfer and holds it against what is asked of the transport.
+fn received(
+    transfer: &Transfer,
+    check: Check,
+    policy: &EffectivePolicy,
+) -> Result<Received, Error> {
+    let demand = checksums::Demand {
+        check,
+        origin: transfer.origin().clone(),
+        memory_reserve: policy.transport().memory_reserve.value,
+    };
+    let source = Source::open_url(transfer.url(), &transport(policy))?;
+    Ok(receive(source, &demand)?)
 }
 
 /// What this version does not do.
@@ -363,12 +384,7 @@ fn can_load(policy: &EffectivePolicy, transfer: &Transfer) -> Result<(), Request
         let words = format!("{} (a transfer that does not become the root)", transfer.class());
         return Err(unsupported(&words));
     }
-    match transfer.check() {
-        TransportCheck::Signature | TransportCheck::Checksum => Err(unsupported(
-            "verify=signature (also where no verify= is given) and verify=checksum",
-        )),
-        TransportCheck::No | TransportCheck::Sha256(_) => Ok(()),
-    }
+    Ok(())
 }
 
 fn native() -> Result<Architecture, RequestError> {

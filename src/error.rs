@@ -7,6 +7,7 @@
 use crate::authenticate::AuthenticateError;
 use crate::authenticate::anchors::AnchorError;
 use crate::authenticate::archive::ArchiveError;
+use crate::checksums;
 use crate::cmdline::CmdlineError;
 use crate::dissect::DissectError;
 use crate::expose::ExposeError;
@@ -29,11 +30,13 @@ pub enum Error {
     Anchors(#[from] AnchorError),
     Archive(#[from] ArchiveError),
     Authenticate(#[from] AuthenticateError),
+    Checksums(#[from] checksums::Error),
     Dissect(#[from] DissectError),
     EffectivePolicy(#[from] EffectiveError),
     Expose(#[from] ExposeError),
     Fetch(#[from] FetchError),
     Identify(#[from] IdentifyError),
+    Keyring(#[from] checksums::KeyringError),
     Policy(#[from] PolicyError),
     PolicyFile(#[from] PolicyFileError),
     Request(#[from] RequestError),
@@ -49,11 +52,13 @@ impl Error {
             Self::Anchors(error) => error,
             Self::Archive(error) => error,
             Self::Authenticate(error) => error,
+            Self::Checksums(error) => error,
             Self::Dissect(error) => error,
             Self::EffectivePolicy(error) => error,
             Self::Expose(error) => error,
             Self::Fetch(error) => error,
             Self::Identify(error) => error,
+            Self::Keyring(error) => error,
             Self::Policy(error) => error,
             Self::PolicyFile(error) => error,
             Self::Request(error) => error,

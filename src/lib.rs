@@ -9,6 +9,7 @@
 //! | --- | --- | --- |
 //! | [`request`] | `Request` | the machine's own words, well formed and within limits |
 //! | [`source`] | `Source` | its length is known and reads are bounded; every byte is a claim |
+//! | [`checksums`] | `Received` | it came as `verify=` demands; that says nothing of the image itself |
 //! | [`dissect`] | `Dissected` | GPT sound, ranges inside the image, metadata frozen in memory |
 //! | [`policy`] | `Admitted` | the layout meets the image policy |
 //! | [`authenticate`] | `Authenticated` | a trusted key signed each root hash |
@@ -55,6 +56,7 @@ pub mod merkle;
 pub mod cmdline;
 pub mod request;
 pub mod source;
+pub mod checksums;
 pub mod dissect;
 pub mod policy;
 pub mod authenticate;

@@ -94,6 +94,20 @@ pub const HTTP_HEADERS: usize = 64 * 1024;
 /// An ETag, bytes. Common servers write about 20.
 pub const ETAG: usize = 256;
 
+/// A file beside an image (checksums, signatures, root hashes), bytes: what systemd-pull accepts
+/// (systemd 262, pull-job.c).
+pub const SIDECAR: u64 = 1 << 20;
+
+/// An OpenPGP keyring, bytes. Debian's of all its archive keys has 60 KiB; a key with photographs
+/// and many signatures stays below 256 KiB.
+pub const OPENPGP_KEYRING: usize = 1 << 20;
+
+/// Certificates in one OpenPGP keyring.
+pub const OPENPGP_CERTIFICATES: usize = 64;
+
+/// Packets in one detached OpenPGP signature. A change of keys needs two.
+pub const OPENPGP_SIGNATURES: usize = 16;
+
 /// Redirects followed for one request.
 pub const REDIRECTS: usize = 5;
 

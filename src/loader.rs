@@ -2,8 +2,8 @@
 #![forbid(unsafe_code)]
 //! The whole path.
 //!
-//! **In:** a source, and what is demanded of it. **Out:** a [`Report`], and for a boot the exposed
-//! root. **Refuses:** what any stage refuses; the first refusal is the verdict.
+//! **In:** a source that came as it was demanded, and what is demanded of the image. **Out:** a
+//! [`Report`], and for a boot the exposed root. **Refuses:** what any stage refuses; the first refusal is the verdict.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::authenticate::anchors::{AnchorError, TrustAnchors};
 use crate::authenticate::archive::{Archive, SIGNATURE_SUFFIX, authenticate_archive};
 use crate::authenticate::{Trust, authenticate};
+use crate::checksums::Received;
 use crate::designator::{Architecture, PartitionDesignator};
 use crate::dissect::{Scope, dissect};
 use crate::error::Error;
@@ -103,12 +104,12 @@ pub fn trust_anchors(
 
 /// Judges an image offline: every stage up to the file system, every block hashed, nothing kept.
 pub fn audit(
-    source: Source,
+    received: Received,
     demands: &Demands<'_>,
     report: &mut Report,
     progress: &mut dyn Progress,
 ) -> Result<(), Error> {
-    let identified = judge(source, demands, LetGo, report, progress)?;
+    let identified = judge(received, demands, LetGo, report, progress)?;
     report.left_to_boot(&identified, demands.policy.trust());
     Ok(())
 }
@@ -118,13 +119,13 @@ pub fn audit(
 /// # Errors
 /// The first refusal.
 pub fn load(
-    source: Source,
+    received: Received,
     demands: &Demands<'_>,
     report: &mut Report,
     progress: &mut dyn Progress,
 ) -> Result<Identified<SealedMemfd>, Error> {
     let store = Sealing::with_reserve(demands.policy.transport().memory_reserve.value);
-    judge(source, demands, store, report, progress)
+    judge(received, demands, store, report, progress)
 }
 
 /// Maps what was verified and makes a root of it. Dropping the result takes everything back, until
@@ -158,14 +159,15 @@ pub fn terms(policy: &EffectivePolicy) -> Terms {
 
 /// The stages that need no privileges.
 fn judge<S: Store>(
-    source: Source,
+    received: Received,
     demands: &Demands<'_>,
     store: S,
     report: &mut Report,
     progress: &mut dyn Progress,
 ) -> Result<Identified<S::Kept>, Error> {
     report.demanded(demands.policy);
-    let source = source.decoded(&terms(demands.policy))?;
+    report.received(&received);
+    let source = received.into_source().decoded(&terms(demands.policy))?;
     report.opened(&source);
     let dissected = dissect(source, &demands.scope())?;
     report.dissected(&dissected);
@@ -225,12 +227,12 @@ pub fn archive_anchors(
 /// # Errors
 /// The first refusal.
 pub fn audit_archive(
-    source: Source,
+    received: Received,
     signature: ArchiveSignature<'_>,
     demands: &ArchiveDemands<'_>,
     report: &mut Report,
 ) -> Result<(), Error> {
-    let mut archive = vouched(source, signature, demands, report)?;
+    let mut archive = vouched(received, signature, demands, report)?;
     let totals = unpack::judge(&mut archive, TreeKind::Any)?;
     report.archive_judged(totals, demands.policy.trust());
     Ok(())
@@ -241,13 +243,13 @@ pub fn audit_archive(
 /// # Errors
 /// The first refusal. Nothing of the archive is left then.
 pub fn load_archive(
-    source: Source,
+    received: Received,
     signature: ArchiveSignature<'_>,
     (demands, destination): (&ArchiveDemands<'_>, &Destination),
     report: &mut Report,
     progress: &mut dyn Progress,
 ) -> Result<Unpacked, Error> {
-    let archive = vouched(source, signature, demands, report)?;
+    let archive = vouched(received, signature, demands, report)?;
     let unpacked = unpack(archive, destination, progress)?;
     let floors = &demands.policy.trust().minimum_versions;
     // An extension has no version of the kind that floors are about.
@@ -279,13 +281,13 @@ pub fn place_archive(
 /// # Errors
 /// As [`load_archive`] and [`place_archive`].
 pub fn unpack_archive(
-    source: Source,
+    received: Received,
     signature: ArchiveSignature<'_>,
     archive: (&ArchiveDemands<'_>, &Destination),
     report: &mut Report,
     progress: &mut dyn Progress,
 ) -> Result<PathBuf, Error> {
-    let unpacked = load_archive(source, signature, archive, report, progress)?;
+    let unpacked = load_archive(received, signature, archive, report, progress)?;
     let exposed = place_archive(unpacked, None, report)?;
     let path = exposed.path().to_owned();
     exposed.keep();
@@ -294,11 +296,13 @@ pub fn unpack_archive(
 
 /// The stages up to the one where somebody vouches for the whole file.
 fn vouched(
-    source: Source,
+    received: Received,
     signature: ArchiveSignature<'_>,
     demands: &ArchiveDemands<'_>,
     report: &mut Report,
 ) -> Result<Archive, Error> {
+    report.received(&received);
+    let source = received.into_source();
     report.opened(&source);
     let admitted = admit_archive(source, demands.policy, demands.pin.clone());
     let signature = match admitted.demand() {

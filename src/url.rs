@@ -100,6 +100,15 @@ impl SourceUrl {
         path.rsplit('/').find(|it| !it.is_empty())
     }
 
+    /// The URL with its last path component replaced and without query, as systemd 262 finds what
+    /// stands beside an image (import-util.c). The query stays behind: it may be a secret for the
+    /// image alone. `None` where the URL has no path or would become one that is refused.
+    #[must_use]
+    pub fn sibling(&self, name: &str) -> Option<Self> {
+        let before = self.unqueried().trim_end_matches('/').strip_suffix(self.file_name()?)?;
+        Self::parse_or_file(&format!("{before}{name}")).ok()
+    }
+
     /// The file that a `file` URL names.
     #[must_use]
     pub fn file_path(&self) -> Option<&Path> {
@@ -375,6 +384,24 @@ mod tests {
         for (text, shown) in cases {
             assert_eq!(without_secrets(text), shown);
         }
+    }
+
+    #[test]
+    fn siblings_stand_beside_the_file_and_without_query() {
+        for (text, sibling) in [
+            ("http://h/image.raw", Some("http://h/SHA256SUMS")),
+            ("https://h:8/a/b%2fc?token=secret", Some("https://h:8/a/SHA256SUMS")),
+            ("http://h/a//b//", Some("http://h/a//SHA256SUMS")),
+            ("file:///run/image.raw", Some("file:///run/SHA256SUMS")),
+            ("http://h/h", Some("http://h/SHA256SUMS")),
+            ("http://h/", None),
+            ("http://h?x=/y", None),
+        ] {
+            let found = SourceUrl::parse_or_file(text).unwrap().sibling("SHA256SUMS");
+            assert_eq!(found.as_ref().map(SourceUrl::as_str), sibling, "{text}");
+        }
+        let long = SourceUrl::parse(&format!("http://h/{}", "a".repeat(limits::URL - 9))).unwrap();
+        assert_eq!(long.sibling(&format!("{}.sha256", long.file_name().unwrap())), None);
     }
 
     #[test]

@@ -130,7 +130,7 @@ _veriroot() {
             return 0
             ;;
         veriroot__subcmd__audit)
-            opts="-q -h --image-policy --image-filter --certificate --policy-file --root-hash --usr-hash --architecture --json --sarif --html --quiet --help"
+            opts="-q -h --image-policy --image-filter --certificate --policy-file --root-hash --usr-hash --verify --architecture --json --sarif --html --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -157,6 +157,10 @@ _veriroot() {
                     return 0
                     ;;
                 --usr-hash)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --verify)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

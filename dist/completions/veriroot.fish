@@ -38,6 +38,7 @@ complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l certificate 
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l policy-file -d 'Policy file to demand; repeatable, all hold' -r -F
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l root-hash -d 'Root hash that root must have besides' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l usr-hash -d 'Root hash that usr must have besides' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l verify -d 'Transport: signature, checksum, no or a SHA-256' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l architecture -d 'Machine the image is for, such as arm64' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l json -d 'Print each verdict as JSON: pretty, short or off' -r -f -a "pretty\t'Indented'
 short\t'On one line'

@@ -12,10 +12,11 @@ use std::process::ExitCode;
 use clap::Args;
 use veriroot::authenticate::anchors::TrustAnchors;
 use veriroot::authenticate::{AuthenticateError, Trust};
+use veriroot::checksums::{self, Check, Received, receive};
 use veriroot::designator::Architecture;
 use veriroot::error::Error;
 use veriroot::escape::escape;
-use veriroot::finding::Class;
+use veriroot::finding::{Class, Origin};
 use veriroot::image_filter::ImageFilter;
 use veriroot::loader::{
     ArchiveDemands, Demands, archive_anchors, audit, audit_archive, signature_beside_file,
@@ -24,6 +25,7 @@ use veriroot::loader::{
 use veriroot::policy::Expectation;
 use veriroot::policy_file::{EffectivePolicy, PolicyFile, Statements};
 use veriroot::report::Report;
+use veriroot::request::pull::TransportCheck;
 use veriroot::request::{Pin, RequestError};
 use veriroot::source::Source;
 
@@ -58,6 +60,9 @@ pub(super) struct AuditArguments {
     policy_file: Vec<PathBuf>,
     #[command(flatten)]
     pins: PinArguments,
+    /// Transport: signature, checksum, no or a SHA-256.
+    #[arg(long, value_name = "CHECK", value_parser = transport_check)]
+    verify: Option<TransportCheck>,
     /// Machine the image is for, such as arm64.
     #[arg(long, value_name = "NAME", value_parser = architecture)]
     architecture: Option<Architecture>,
@@ -78,6 +83,11 @@ pub(super) struct AuditArguments {
 
 pub(super) fn architecture(name: &str) -> Result<Architecture, String> {
     Architecture::from_name(name).ok_or_else(|| format!("unknown architecture {}", escape(name)))
+}
+
+fn transport_check(word: &str) -> Result<TransportCheck, String> {
+    TransportCheck::from_word(word)
+        .ok_or_else(|| "none of signature, checksum, no and 64 hex digits".to_owned())
 }
 
 /// Judges the images and prints the verdicts.
@@ -160,6 +170,7 @@ struct Machine<'a> {
     /// For images.
     anchors: Option<TrustAnchors>,
     archive_anchors: Option<TrustAnchors>,
+    check: Check,
 }
 
 impl<'a> Machine<'a> {
@@ -188,7 +199,19 @@ impl<'a> Machine<'a> {
             .or_else(Architecture::native)
             .ok_or(RequestError::Architecture)?;
         let (anchors, archive_anchors) = (anchors.flatten(), archive_anchors.flatten());
-        Ok(Self { arguments, architecture, policy, pins, anchors, archive_anchors })
+        let check = arguments.verify.unwrap_or(TransportCheck::No);
+        let check = Check::of(check, policy.transport(), &checksums::built_in())?;
+        Ok(Self { arguments, architecture, policy, pins, anchors, archive_anchors, check })
+    }
+
+    /// The file, if it came as `--verify=` demands.
+    fn received(&self, source: Source) -> Result<Received, Error> {
+        let demand = checksums::Demand {
+            check: self.check.clone(),
+            origin: Origin::ProgramOption("--verify="),
+            memory_reserve: self.policy.transport().memory_reserve.value,
+        };
+        Ok(receive(source, &demand)?)
     }
 
     /// An archive is authenticated as a whole; its entries are looked at and let go.
@@ -201,7 +224,8 @@ impl<'a> Machine<'a> {
         let trust = Trust::of_policy(policy.trust(), self.archive_anchors.as_ref(), &[]);
         let demands = ArchiveDemands { policy, trust, pin: None };
         let mut signature = || signature_beside_file(path);
-        audit_archive(Source::open_file(path)?, &mut signature, &demands, report)
+        let received = self.received(Source::open_file(path)?)?;
+        audit_archive(received, &mut signature, &demands, report)
     }
 
     fn judge(&self, path: &Path, report: &mut Report) -> Result<(), Error> {
@@ -222,7 +246,8 @@ impl<'a> Machine<'a> {
         } else {
             Source::open_file(path)?
         };
+        let received = self.received(source)?;
         let mut bar = if self.arguments.quiet { Bar::silent() } else { Bar::new("checking") };
-        audit(source, &demands, report, &mut bar)
+        audit(received, &demands, report, &mut bar)
     }
 }

@@ -71,6 +71,8 @@ pub struct Transport {
     pub size_max: Stated<u64>,
     /// Memory that stays free whatever is downloaded, bytes.
     pub memory_reserve: Stated<u64>,
+    /// Keys whose signatures on checksum files count, in place of those that systemd knows.
+    pub openpgp_keyring: Option<Stated<Vec<PathBuf>>>,
 }
 
 /// What a tar archive has to show, and what may be in it.
@@ -176,6 +178,14 @@ fn signers(files: &[PolicyFile]) -> Result<Vec<Stated<Signer>>, EffectiveError> 
 
 /// Everything under `[transport]`.
 pub(super) fn transport(files: &[PolicyFile]) -> Result<Transport, EffectiveError> {
+    let openpgp_keyring = common(files, |it| &it.openpgp_keyring);
+    if let Some(Stated { value, origin }) = &openpgp_keyring
+        && value.is_empty()
+    {
+        let first = files.iter().find_map(|it| it.openpgp_keyring.as_ref());
+        let first = first.map(|it| it.origin.clone());
+        return Err(conflict("transport.openpgp-keyring", first, origin));
+    }
     let roots = PathBuf::from("/etc/ssl/certs/ca-certificates.crt");
     let none = || Stated::built_in(Vec::new());
     Ok(Transport {
@@ -185,6 +195,7 @@ pub(super) fn transport(files: &[PolicyFile]) -> Result<Transport, EffectiveErro
         proxy: agreed(files, "transport.proxy", |it| &it.proxy, None)?,
         size_max: extreme(files, |it| &it.size_max, 16 << 30, |it| Reverse(*it)),
         memory_reserve: strictest(files, |it| &it.memory_reserve, 256 << 20),
+        openpgp_keyring,
     })
 }
 

@@ -65,6 +65,7 @@ pub struct PolicyFile {
     proxy: Option<Stated<Option<String>>>,
     size_max: Option<Stated<u64>>,
     memory_reserve: Option<Stated<u64>>,
+    openpgp_keyring: Option<Stated<Vec<PathBuf>>>,
     archive: Option<Stated<ArchiveAuthentication>>,
     archive_devices: Option<Stated<bool>>,
     archive_set_id: Option<Stated<bool>>,
@@ -120,7 +121,8 @@ impl PolicyFile {
             && self.tls_roots.is_none()
             && self.proxy.is_none()
             && self.size_max.is_none()
-            && self.memory_reserve.is_none();
+            && self.memory_reserve.is_none()
+            && self.openpgp_keyring.is_none();
         let archive = self.archive.is_none()
             && self.archive_devices.is_none()
             && self.archive_set_id.is_none();
@@ -173,6 +175,7 @@ impl Reader<'_> {
             memory_reserve: self.typed(transport.memory_reserve, |text| {
                 size(&text).ok_or_else(|| value("transport.memory-reserve", &text))
             })?,
+            openpgp_keyring: self.typed(transport.openpgp_keyring, absolute_paths)?,
             archive: self.typed(archive.authentication, Ok)?,
             archive_devices: self.typed(archive.devices, Ok)?,
             archive_set_id: self.typed(archive.set_id, Ok)?,

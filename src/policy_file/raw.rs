@@ -57,6 +57,7 @@ pub(super) struct RawTransport {
     pub(super) proxy: Text,
     pub(super) size_max: Text,
     pub(super) memory_reserve: Text,
+    pub(super) openpgp_keyring: Texts,
 }
 
 #[derive(Default, Deserialize)]

@@ -8,6 +8,7 @@
 
 mod archive;
 mod watching;
+mod transport;
 
 use crate::authenticate::{Authenticated, Evidence, Warrant};
 use crate::coverage::{Cover, Coverage};
@@ -22,7 +23,6 @@ use crate::identify::Identified;
 use crate::image_policy::UseSet;
 use crate::policy::{Admitted, AdmittedPartition, Protection, filesystems};
 use crate::policy_file::{EffectivePolicy, KernelKeyring, Stated, Trust};
-use crate::source::{Layer, Source};
 use crate::units::ByteRange;
 pub(crate) use watching::Watching;
 
@@ -163,30 +163,6 @@ impl Report {
                 filesystems: filesystems(designator, &rule).to_string(),
                 required_by,
             });
-        }
-    }
-
-    /// Notes where the bytes come from; nothing vouches for them yet.
-    pub(crate) fn opened(&mut self, source: &Source) {
-        self.mode = source.mode().name();
-        self.coverage = Coverage::new(source.len());
-        match source.layer() {
-            Layer::None => {}
-            Layer::Taken(format) => self.passed(
-                ("source-decode", Stage::Source),
-                "image",
-                ("one layer of compression at most", format!("{format}, by its first bytes")),
-                Origin::Rule("bytes come whole, in bounds and in time, or not at all"),
-            ),
-            Layer::Feigned(format) => self.noted(
-                ("source-feigned", Stage::Source),
-                "image",
-                (
-                    "a partition table, or compression",
-                    &format!("a partition table behind the first bytes of {format}: not decoded"),
-                ),
-                Origin::Rule("a partition table is never given to a decoder"),
-            ),
         }
     }
 

@@ -80,6 +80,22 @@ pub enum TransportCheck {
     Sha256([u8; 32]),
 }
 
+impl TransportCheck {
+    /// Reads what stands behind `verify=`.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "signature" => Some(Self::Signature),
+            "checksum" => Some(Self::Checksum),
+            "no" => Some(Self::No),
+            hex => {
+                let sha256 = HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok()?;
+                Some(Self::Sha256(sha256.try_into().ok()?))
+            }
+        }
+    }
+}
+
 /// What `remote` is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remote {
@@ -160,19 +176,16 @@ fn group(option: &str) -> Option<&'static str> {
     match option {
         "raw" | "tar" => Some("format"),
         "machine" | "portable" | "sysext" | "confext" => Some("class"),
-        "verify=signature" | "verify=checksum" | "verify=no" => Some("verify"),
         "ro" | "rw" => Some("writable"),
         "blockdev" => Some("blockdev"),
         "bootorigin" => Some("bootorigin"),
-        _ if parse_sha256(option).is_some() => Some("verify"),
+        _ if transport_check(option).is_some() => Some("verify"),
         _ => option.strip_prefix("runtime=").and_then(parse_boolean).map(|_value| "runtime"),
     }
 }
 
-/// `verify=` with 64 hex digits.
-fn parse_sha256(option: &str) -> Option<[u8; 32]> {
-    let hex = option.strip_prefix("verify=")?;
-    HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok()?.try_into().ok()
+fn transport_check(option: &str) -> Option<TransportCheck> {
+    option.strip_prefix("verify=").and_then(TransportCheck::from_word)
 }
 
 /// The options by group, each with its place in the expression.
@@ -238,13 +251,7 @@ impl Pull {
             Some(_confext) => ImageClass::Confext,
             None => return Err(lacks(PullFault::NoClass)),
         };
-        let check = match given("verify") {
-            Some("verify=no") => TransportCheck::No,
-            Some("verify=checksum") => TransportCheck::Checksum,
-            given => given
-                .and_then(parse_sha256)
-                .map_or(TransportCheck::Signature, TransportCheck::Sha256),
-        };
+        let check = given("verify").and_then(transport_check).unwrap_or(TransportCheck::Signature);
         if let (Format::Tar, Some((option, span))) = (format, options.get("blockdev")) {
             let (earlier, option) = ("tar".to_owned(), (*option).to_owned());
             let fault = PullFault::Contradiction { earlier, option };
@@ -323,32 +330,36 @@ fn field(text: &str, start: usize) -> Result<(Field, usize), PullError> {
 fn derive_name(remote: &str, format: Format) -> String {
     let path = remote.split(['?', '#']).next().unwrap_or_default();
     let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    let (suffixes, again): (&[&str], bool) = match format {
-        Format::Raw => (
-            &[
-                ".xz",
-                ".gz",
-                ".bz2",
-                ".zst",
-                ".sysext.raw",
-                ".confext.raw",
-                ".raw",
-                ".qcow2",
-                ".img",
-                ".bin",
-            ],
-            true,
-        ),
-        Format::Tar => (&[".tar", ".tar.xz", ".tar.gz", ".tar.bz2", ".tar.zst", ".tgz"], false),
-    };
-    let mut name = last;
-    while let Some(shorter) = suffixes.iter().find_map(|suffix| name.strip_suffix(suffix)) {
-        name = shorter;
-        if !again {
-            break;
+    match format {
+        Format::Raw => stem(last).to_owned(),
+        Format::Tar => {
+            let suffixes = [".tar", ".tar.xz", ".tar.gz", ".tar.bz2", ".tar.zst", ".tgz"];
+            let name = suffixes.iter().find_map(|suffix| last.strip_suffix(suffix));
+            name.unwrap_or(last).to_owned()
         }
     }
-    name.to_owned()
+}
+
+/// The name of an image file, less the suffixes systemd takes off.
+#[must_use]
+pub fn stem(name: &str) -> &str {
+    const SUFFIXES: [&str; 10] = [
+        ".xz",
+        ".gz",
+        ".bz2",
+        ".zst",
+        ".sysext.raw",
+        ".confext.raw",
+        ".raw",
+        ".qcow2",
+        ".img",
+        ".bin",
+    ];
+    let mut name = name;
+    while let Some(shorter) = SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix)) {
+        name = shorter;
+    }
+    name
 }
 
 /// Whether `name` can be a file name for an image (systemd: `image_name_is_valid`).

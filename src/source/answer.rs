@@ -116,7 +116,8 @@ fn judge_status(
         | StatusCode::SEE_OTHER
         | StatusCode::TEMPORARY_REDIRECT
         | StatusCode::PERMANENT_REDIRECT => Trouble::lasting(Failure::Redirect, text),
-        _ if status.is_client_error() => Trouble::lasting(Failure::Absent, text),
+        StatusCode::NOT_FOUND | StatusCode::GONE => Trouble::lasting(Failure::Absent, text),
+        _ if status.is_client_error() => Trouble::lasting(Failure::Denied, text),
         _ => bad(text),
     })
 }
@@ -296,9 +297,9 @@ mod tests {
             (302, Failure::Redirect, false),
             (304, Failure::BadAnswer, false),
             (308, Failure::Redirect, false),
-            (400, Failure::Absent, false),
-            (401, Failure::Absent, false),
-            (403, Failure::Absent, false),
+            (400, Failure::Denied, false),
+            (401, Failure::Denied, false),
+            (403, Failure::Denied, false),
             (404, Failure::Absent, false),
             (408, Failure::Unavailable, true),
             (410, Failure::Absent, false),

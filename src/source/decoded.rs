@@ -80,7 +80,7 @@ impl Source {
 
     fn streaming(name: String, stream: Stream, len: u64) -> Self {
         let (mode, bytes) = (Mode::Linear, Bytes::Stream(Box::new(stream)));
-        Self { name, len, mode, has_validator: true, layer: Layer::None, bytes }
+        Self::new(name, len, (mode, bytes))
     }
 
     /// Looks at the first bytes and takes off one layer of compression. A source that is not
@@ -99,11 +99,12 @@ impl Source {
             }
             (Some(format), None) => format,
         };
-        let name = self.name.clone();
+        let (name, beside) = (self.name.clone(), self.beside.clone());
         let decoder = Decoder::start(self, format, terms)?;
         let stream = Stream::new(&name, Flow::Decoder(Box::new(decoder)), terms.reserve)?;
         let mut source = Self::streaming(name, stream, terms.size_max);
         source.layer = Layer::Taken(format);
+        source.beside = beside;
         let head = source.head()?;
         if let (Some(inner), None) = (Format::detect(&head), claimed_len(&head)) {
             return Err(Error::Nested { name: source.name, outer: format, inner });
@@ -199,7 +200,9 @@ impl Source {
     /// # Errors
     /// [`Error::Memory`].
     pub(crate) fn only(&mut self, ranges: Vec<ByteRange>) -> Result<(), Error> {
-        if let Bytes::Stream(stream) = &mut self.bytes { stream.only(ranges) } else { Ok(()) }
+        let Bytes::Stream(stream) = &mut self.bytes else { return Ok(()) };
+        // What stands behind the stream is no part of it.
+        stream.only(ranges.into_iter().filter(|it| it.end() <= self.len).collect())
     }
 
     /// Bytes in memory that are given back as they are read.

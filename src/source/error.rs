@@ -241,8 +241,8 @@ impl Error {
             }
             Self::Digest { .. } => (
                 "source-digest",
-                "the file whose SHA-256 verify= names",
-                "serve the file that was pinned, or pin the one that is served",
+                "the file whose SHA-256 verify= names, or the checksum file beside it",
+                "serve the file that was meant; image and checksum file may be of two versions",
             ),
             Self::Nested { .. } => {
                 ("source-nested", "one layer of compression", "compress the image once")
@@ -296,6 +296,7 @@ impl Failure {
             Self::Absent => "the server does not have it",
             Self::BadAnswer => "the server answers another question",
             Self::Changed => "the image changed while it was read",
+            Self::Denied => "the server does not let us have it",
             Self::NoRange => "the server ignores byte ranges",
             Self::Redirect => "a redirect that is not followed",
             Self::Stalled => "the server is too slow",
@@ -312,6 +313,9 @@ impl Failure {
                 ("source-bad-answer", "exactly the bytes asked for", "check the server")
             }
             Self::Changed => ("source-changed", "one and the same image", "start again"),
+            Self::Denied => {
+                ("source-denied", "an image that everybody may read", "check URL and server")
+            }
             Self::NoRange => ("source-no-range", "a server with byte ranges", "use another server"),
             Self::Redirect => {
                 ("source-redirect", "few redirects, none back into the clear", "check the server")

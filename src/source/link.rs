@@ -26,12 +26,14 @@ pub struct Opened {
 /// Why a child could not do what it was asked: its word only, as good as the server's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// The server has no such thing, or not for us.
+    /// The server has no such thing: status 404 or 410.
     Absent,
     /// The answer is not one to the question.
     BadAnswer,
     /// Another image is served now than at the beginning.
     Changed,
+    /// The server has it, perhaps, and not for us.
+    Denied,
     /// The server ignores byte ranges.
     NoRange,
     /// A redirect that is not followed.
@@ -47,10 +49,11 @@ pub enum Failure {
 }
 
 impl Failure {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Absent,
         Self::BadAnswer,
         Self::Changed,
+        Self::Denied,
         Self::NoRange,
         Self::Redirect,
         Self::Stalled,
@@ -78,6 +81,7 @@ impl Failure {
             Self::Absent
             | Self::BadAnswer
             | Self::Changed
+            | Self::Denied
             | Self::NoRange
             | Self::Redirect
             | Self::Stalled

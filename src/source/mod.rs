@@ -27,6 +27,7 @@ use crate::url::{Scheme, SourceUrl};
 use crate::wire;
 
 pub mod answer;
+mod beside;
 mod child;
 mod client;
 pub mod decode;
@@ -41,6 +42,7 @@ mod process;
 mod spool;
 mod stream;
 
+pub use beside::Beside;
 pub use child::{CHILD_SUBCOMMAND, run_child};
 pub use decoded::{Layer, Terms};
 pub use decoder::{DECODE_SUBCOMMAND, Fault, run_decode_child};
@@ -145,6 +147,9 @@ pub struct Source {
     has_validator: bool,
     layer: Layer,
     bytes: Bytes,
+    beside: Beside,
+    /// What was put behind it, with the offset it begins at, in ascending order.
+    behind: Vec<(u64, Self)>,
 }
 
 #[derive(Debug)]
@@ -171,8 +176,14 @@ impl Source {
         }
         let len = file.seek(SeekFrom::End(0)).map_err(fail)?;
         let (mode, bytes) = (Mode::File, Bytes::File(file));
-        Self { name, len, mode, has_validator: true, layer: Layer::None, bytes }
-            .within(limits::IMAGE)
+        let mut source = Self::new(name, len, (mode, bytes));
+        source.beside = Beside::file(path);
+        source.within(limits::IMAGE)
+    }
+
+    fn new(name: String, len: u64, (mode, bytes): (Mode, Bytes)) -> Self {
+        let (layer, beside) = (Layer::None, Beside::nothing());
+        Self { name, len, mode, has_validator: true, layer, bytes, beside, behind: Vec::new() }
     }
 
     /// Opens a URL through a network child and learns its length from the first bytes.
@@ -201,10 +212,10 @@ impl Source {
         let mut child = Child::start(&transport.child, transport.pace.clone())
             .map_err(|source| Error::Child { source })?;
         let opened = child.open(open).map_err(|error| Error::from_link(&name, error))?;
-        let has_validator = opened.validator;
-        let (mode, bytes) = (Mode::Ranged, Bytes::Remote(child));
-        Self { name, len: opened.len, mode, has_validator, layer: Layer::None, bytes }
-            .within(size_max)
+        let mut source = Self::new(name, opened.len, (Mode::Ranged, Bytes::Remote(child)));
+        source.has_validator = opened.validator;
+        source.beside = Beside::url(url, transport);
+        source.within(size_max)
     }
 
     /// Reads the whole source, in order, into sealed memory that leaves `reserve` bytes free, and goes
@@ -245,6 +256,31 @@ impl Source {
     #[expect(clippy::len_without_is_empty, reason = "a source is never empty")]
     pub fn len(&self) -> u64 {
         self.len
+    }
+
+    /// What may stand beside it, where it was asked for.
+    #[must_use]
+    pub fn beside(&self) -> &Beside {
+        &self.beside
+    }
+
+    /// Puts `other` behind this source and what was put there before, and returns where it stands
+    /// from now on: at the next multiple of 4 KiB. Nothing is in the gap.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] where there is no such offset.
+    pub(crate) fn append(&mut self, other: Self) -> Result<ByteRange, Error> {
+        let offset = self.extent().next_multiple_of(BEHIND);
+        let Some(range) = ByteRange::new(offset, other.len) else {
+            return Err(Error::TooLarge { name: other.name, len: other.len, limit: limits::IMAGE });
+        };
+        self.behind.push((offset, other));
+        Ok(range)
+    }
+
+    /// Length with all that was put behind it, bytes.
+    pub(crate) fn extent(&self) -> u64 {
+        self.behind.last().map_or(self.len, |(offset, it)| offset.saturating_add(it.len))
     }
 
     /// How it is read.
@@ -295,6 +331,23 @@ impl Source {
         sink: impl FnMut(u64, &mut [u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         self.inside(range)?;
+        if let Some(at) = self.holder(range)
+            && let Some((shift, other)) = self.behind.get_mut(at)
+            && let Some(within) = ByteRange::new(range.offset().saturating_sub(*shift), range.len())
+        {
+            let (shift, mut sink) = (*shift, sink);
+            return other.read_own(within, chunk, |at, part| sink(at.saturating_add(shift), part));
+        }
+        self.read_own(range, chunk, sink)
+    }
+
+    /// The same, of this source alone.
+    fn read_own<E: From<Error>>(
+        &mut self,
+        range: ByteRange,
+        chunk: &mut [u8],
+        sink: impl FnMut(u64, &mut [u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         let (name, bytes) = (self.name.as_str(), &mut self.bytes);
         let result = match bytes {
             Bytes::Ended => Err(Error::Ended { name: name.to_owned() }.into()),
@@ -319,8 +372,15 @@ impl Source {
         result
     }
 
+    /// Which of those behind this source a range lies in.
+    fn holder(&self, range: ByteRange) -> Option<usize> {
+        self.behind.iter().position(|(offset, it)| {
+            *offset <= range.offset() && range.end() <= offset.saturating_add(it.len)
+        })
+    }
+
     fn inside(&self, range: ByteRange) -> Result<(), Error> {
-        if range.end() <= self.len {
+        if range.end() <= self.len || self.holder(range).is_some() {
             return Ok(());
         }
         Err(Error::Range { name: self.name.clone(), range, len: self.len })
@@ -334,6 +394,9 @@ impl Source {
         }
     }
 }
+
+/// What is put behind a source begins at a multiple of this: a page, and a block of any device.
+const BEHIND: u64 = 4096;
 
 /// Fills `chunk` again and again until `range` is read.
 fn fill_each<E: From<Error>>(

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use tempfile::NamedTempFile;
 use veriroot::authenticate::Trust;
 use veriroot::authenticate::anchors::TrustAnchors;
+use veriroot::checksums::{Demand, receive};
 use veriroot::designator::{Architecture, PartitionDesignator};
 use veriroot::digest::RootHashClaim;
 use veriroot::error::Error;
@@ -105,7 +106,8 @@ impl Machine {
         let mut report = Report::default();
         let result = Source::open_file(path)
             .map_err(Error::from)
-            .and_then(|source| audit(source, &demands, &mut report, &mut Unwatched));
+            .and_then(|source| Ok(receive(source, &Demand::none())?))
+            .and_then(|received| audit(received, &demands, &mut report, &mut Unwatched));
         (result, report)
     }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use veriroot::authenticate::anchors::AnchorError;
 use veriroot::boot::{AfterRefusal, Ended, System, boot};
+use veriroot::checksums::KeyringError;
 use veriroot::error::Error;
 use veriroot::expose::Places;
 use veriroot::finding::Class;
@@ -57,6 +58,7 @@ impl Initrd {
             cmdline: self.path("cmdline"),
             policy: vec![self.path("policy.d")],
             anchors: vec![self.path("verity.d")],
+            keyrings: vec![vec![self.path("import-pubring.pgp")]],
             places: Places { root: self.path("root"), dev: self.path("dev") },
         };
         boot(&system, &mut Unwatched)
@@ -96,6 +98,20 @@ fn refuses_boot_without_trust_anchors() {
     assert_refused!(error, Error::Anchors(AnchorError::NoAnchors { .. }));
     let (error, _) = Initrd::new().file("verity.d/broken.crt", "x").refuses();
     assert_refused!(error, Error::Anchors(AnchorError::Unusable { .. }));
+}
+
+#[test]
+fn refuses_boot_without_a_keyring_where_signatures_are_asked_for() {
+    for check in ["", "verify=signature,"] {
+        let words =
+            format!("rd.systemd.pull=raw,machine,{check}blockdev:image:http://127.0.0.1:9/i");
+        let initrd = Initrd::new().file("cmdline", &words);
+        let (error, _) = initrd.refuses();
+        assert_refused!(error, Error::Keyring(KeyringError::Nothing { .. }));
+        let (error, _) = initrd.file("import-pubring.pgp", "x").refuses();
+        assert_refused!(error, Error::Keyring(KeyringError::Broken { .. }));
+    }
+    Initrd::new().reaches_the_source();
 }
 
 #[test]

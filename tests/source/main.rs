@@ -152,7 +152,7 @@ fn passing_failures_are_retried_and_lasting_ones_are_not() {
     }
     for (code, expected) in [
         (404, Failure::Absent),
-        (403, Failure::Absent),
+        (403, Failure::Denied),
         (410, Failure::Absent),
         (204, Failure::BadAnswer),
         (304, Failure::BadAnswer),

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use veriroot::authenticate::Trust;
 use veriroot::authenticate::anchors::TrustAnchors;
+use veriroot::checksums::{Demand, receive};
 use veriroot::designator::Architecture;
 use veriroot::error::Error;
 use veriroot::fetch::Progress;
@@ -92,7 +93,8 @@ impl Bench {
         let mut report = Report::default();
         let result = Source::open_file(&self.path)
             .map_err(Error::from)
-            .and_then(|source| audit(source, &demands, &mut report, &mut Unwatched));
+            .and_then(|source| Ok(receive(source, &Demand::none())?))
+            .and_then(|received| audit(received, &demands, &mut report, &mut Unwatched));
         (result, report)
     }
 }

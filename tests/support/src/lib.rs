@@ -33,6 +33,7 @@ pub mod ddi;
 mod derive;
 pub mod erofs;
 pub mod gpt;
+pub mod gpg;
 pub mod guest;
 pub mod http;
 mod image;

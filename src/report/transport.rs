@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! What is recorded of how a file came, and of the files beside it.
+//!
+//! **In:** what the stages know. **Out:** findings. **Refuses:** nothing.
+
+use super::Report;
+use crate::checksums::{Received, Shown};
+use crate::coverage::Coverage;
+use crate::finding::{Origin, Stage};
+use crate::source::{Layer, Source};
+
+impl Report {
+    /// Notes where the bytes come from; nothing vouches for them yet.
+    pub(crate) fn opened(&mut self, source: &Source) {
+        self.mode = source.mode().name();
+        self.coverage = Coverage::new(source.len());
+        match source.layer() {
+            Layer::None => {}
+            Layer::Taken(format) => self.passed(
+                ("source-decode", Stage::Source),
+                "image",
+                ("one layer of compression at most", format!("{format}, by its first bytes")),
+                Origin::Rule("bytes come whole, in bounds and in time, or not at all"),
+            ),
+            Layer::Feigned(format) => self.noted(
+                ("source-feigned", Stage::Source),
+                "image",
+                (
+                    "a partition table, or compression",
+                    &format!("a partition table behind the first bytes of {format}: not decoded"),
+                ),
+                Origin::Rule("a partition table is never given to a decoder"),
+            ),
+        }
+    }
+
+    /// Notes what is known of how the file came.
+    pub(crate) fn received(&mut self, received: &Received) {
+        let (id, expected, found) = match received.shown() {
+            Shown::Nothing => return,
+            Shown::Pinned { sha256 } => {
+                ("source-digest", "the file whose SHA-256 verify= names", sha256.clone())
+            }
+            Shown::Listed { list, sha256 } => (
+                "source-digest",
+                "the file whose SHA-256 the checksum file lists",
+                format!("{sha256}, listed in {list}"),
+            ),
+            Shown::Signed { list, signature, signer, sha256 } => {
+                self.passed(
+                    ("source-signature", Stage::Source),
+                    "checksum file",
+                    (
+                        "a detached signature of the checksum file by a key of the keyring",
+                        format!("{signature}, by {signer}"),
+                    ),
+                    received.origin().clone(),
+                );
+                (
+                    "source-digest",
+                    "the file whose SHA-256 the checksum file lists",
+                    format!("{sha256}, listed in {list}"),
+                )
+            }
+        };
+        self.passed((id, Stage::Source), "image", (expected, found), received.origin().clone());
+    }
+}
