@@ -230,8 +230,10 @@ fn authenticate_one(
     let AdmittedPartition { designator, number, data, protection, rule, origins } = admitted;
     let warrant = match protection {
         Protection::Open(origins) => Warrant::Open(origins),
-        Protection::Verity { hash: HashTree { range: hash, superblock, .. }, signature } => {
-            let (root_hash, evidence) = vouch(designator, signature.as_ref(), trust, &origins)?;
+        Protection::Verity { hash, signature, claim } => {
+            let HashTree { range: hash, superblock, .. } = hash;
+            let claims = (signature.as_ref(), claim.as_ref());
+            let (root_hash, evidence) = vouch(designator, claims, trust, &origins)?;
             let found = root_hash.as_bytes().len();
             let algorithm = superblock.algorithm();
             if found != algorithm.digest_len() {
@@ -246,7 +248,7 @@ fn authenticate_one(
 /// The one place where a claimed root hash becomes a trusted one.
 fn vouch(
     designator: PartitionDesignator,
-    signature: Option<&VeritySignature>,
+    (signature, beside): (Option<&VeritySignature>, Option<&RootHashClaim>),
     trust: &Trust<'_>,
     origins: &[Origin],
 ) -> Result<(RootHash, Evidence), AuthenticateError> {
@@ -268,9 +270,10 @@ fn vouch(
         (None, _) => return Err(AuthenticateError::NoEvidence { designator, origin }),
     };
     if let Some(pin) = pin
-        && pin.root_hash != *claim
+        && let Some(other) =
+            [Some(claim), beside].into_iter().flatten().find(|it| **it != pin.root_hash)
     {
-        let (pin, found) = (pin.clone(), claim.to_string());
+        let (pin, found) = (pin.clone(), other.to_string());
         return Err(AuthenticateError::PinDiffers { designator, pin, found });
     }
     if let Some((entry, origin)) = revoked(claim, trust) {

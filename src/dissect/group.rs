@@ -2,7 +2,8 @@
 #![forbid(unsafe_code)]
 //! Root (or usr), its hash tree and its signature: one matching triple.
 //!
-//! **In:** the partitions that claim the three designators, and the source to read them from.
+//! **In:** the partitions that claim the three designators, the source to read them from, and files
+//! beside it for what it lacks.
 //! **Out:** a [`VerityGroup`]: the newest data partition, the signature partition whose root hash
 //! begins with its UUID, the hash partition whose UUID is the other end of that root hash
 //! (Discoverable Partitions Specification, "Verity").
@@ -13,11 +14,13 @@
 use uuid::Uuid;
 
 use crate::designator::{Architecture, PartitionDesignator};
+use crate::digest::RootHashClaim;
 use crate::dissect::select::{Choice, Partition, Role, newest};
+use crate::dissect::sidecar::{SidecarError, Sidecars};
 use crate::dissect::verity_sig::{SignatureError, VeritySignature};
 use crate::dissect::verity_superblock::{SuperblockError, VeritySuperblock};
 use crate::limits;
-use crate::source::{self, Source};
+use crate::source::{self, Beside, Source};
 use crate::units::ByteRange;
 
 /// Bytes of a verity superblock.
@@ -29,17 +32,21 @@ pub(crate) const SUPERBLOCK: u64 = 512;
 pub struct VerityGroup {
     /// Index of the data partition.
     pub data: usize,
-    /// The hash partition.
+    /// The hash partition, or the file that stands for one.
     pub hash: Option<HashTree>,
-    /// Index of the signature partition, and its content.
-    pub signature: Option<(usize, VeritySignature)>,
+    /// Index of the signature partition (none for files beside the image), and its content.
+    pub signature: Option<(Option<usize>, VeritySignature)>,
+    /// The root hash that a file beside the image claims.
+    pub claim: Option<RootHashClaim>,
+    /// The files beside the image that are used, escaped.
+    pub sidecars: Vec<String>,
 }
 
-/// A hash partition.
+/// A hash partition, or the file beside the image that stands for one.
 #[derive(Clone, Debug)]
 pub struct HashTree {
-    /// Its index among the partitions.
-    pub index: usize,
+    /// Its index among the partitions; none for a file, which stands behind the image.
+    pub index: Option<usize>,
     /// Where it stands.
     pub range: ByteRange,
     /// What it says of its tree.
@@ -55,6 +62,8 @@ pub enum GroupError {
     Absent { designator: PartitionDesignator, foreign: Vec<Architecture> },
     #[error("{designator} partitions {numbers:?} are equally new")]
     Ambiguous { designator: PartitionDesignator, numbers: Vec<u32> },
+    #[error(transparent)]
+    Sidecar(Box<SidecarError>),
     #[error("signature partition {number}: {error}")]
     Signature { number: u32, error: SignatureError },
     #[error("more than {} {designator} partitions", limits::SIGNATURE_PARTITIONS)]
@@ -75,8 +84,16 @@ fn only_for(architectures: &[Architecture]) -> String {
     format!(" for this architecture, only for {}", names.join(", "))
 }
 
+/// A data partition, as far as its hash tree is concerned.
+#[derive(Clone, Copy)]
+pub(super) struct Data<'a> {
+    pub(super) number: u32,
+    /// None for a file system without a table.
+    pub(super) guid: Option<&'a Uuid>,
+}
+
 /// What can stop the reading: the group's own fault, or the source's.
-enum Stop {
+pub(super) enum Stop {
     Group(GroupError),
     Source(source::Error),
 }
@@ -84,6 +101,12 @@ enum Stop {
 impl From<GroupError> for Stop {
     fn from(error: GroupError) -> Self {
         Self::Group(error)
+    }
+}
+
+impl From<SidecarError> for Stop {
+    fn from(error: SidecarError) -> Self {
+        Self::Group(GroupError::Sidecar(Box::new(error)))
     }
 }
 
@@ -101,8 +124,9 @@ pub(crate) fn read(
     source: &mut Source,
     partitions: &[Partition],
     designator: PartitionDesignator,
+    beside: &Beside,
 ) -> Result<Result<VerityGroup, GroupError>, source::Error> {
-    match read_group(source, partitions, designator) {
+    match read_group(source, partitions, designator, beside) {
         Ok(group) => Ok(Ok(group)),
         Err(Stop::Group(error)) => Ok(Err(error)),
         Err(Stop::Source(error)) => Err(error),
@@ -113,22 +137,34 @@ fn read_group(
     source: &mut Source,
     partitions: &[Partition],
     designator: PartitionDesignator,
+    beside: &Beside,
 ) -> Result<VerityGroup, Stop> {
     let Some((data, partition)) = one(partitions, designator, |_| true)? else {
         return Err(absent(partitions, designator).into());
     };
-    let signature = match designator.signature() {
+    let embedded = match designator.signature() {
         Some(wanted) => read_signature(source, partitions, wanted, partition)?,
         None => None,
     };
-    let hash = match designator.hash_tree() {
-        Some(wanted) => {
-            let root_hash = signature.as_ref().map(|(_, it)| it.root_hash().as_bytes());
-            read_hash(source, partitions, wanted, (partition, root_hash))?
-        }
+    let mut sidecars = Sidecars::of(beside, designator);
+    let (signature, claim) = if let Some((index, content)) = embedded {
+        sidecars.agree(content.root_hash())?;
+        (Some((Some(index), content)), None)
+    } else {
+        let (content, claim) = sidecars.signature(partition.as_data())?;
+        (content.map(|it| (None, it)), claim)
+    };
+    let root_hash = signature.as_ref().map(|(_, it)| it.root_hash()).or(claim.as_ref());
+    let root_hash = root_hash.map(RootHashClaim::as_bytes);
+    let embedded = match designator.hash_tree() {
+        Some(wanted) => read_hash(source, partitions, wanted, (partition, root_hash))?,
         None => None,
     };
-    Ok(VerityGroup { data, hash, signature })
+    let hash = match embedded {
+        None => sidecars.hash_tree(source)?,
+        embedded => embedded,
+    };
+    Ok(VerityGroup { data, hash, signature, claim, sidecars: sidecars.used })
 }
 
 /// The newest partition that claims `designator` and matches, if there is one.
@@ -241,5 +277,5 @@ fn read_hash(
     let bytes = source.read(range.part(0, SUPERBLOCK).unwrap_or(range), SUPERBLOCK)?;
     let superblock = VeritySuperblock::parse(&bytes)
         .map_err(|error| GroupError::Superblock { number, error })?;
-    Ok(Some(HashTree { index, range, superblock }))
+    Ok(Some(HashTree { index: Some(index), range, superblock }))
 }

@@ -14,17 +14,18 @@ pub mod gpt;
 pub mod group;
 mod rest;
 pub mod select;
+pub mod sidecar;
 pub mod verity_sig;
 pub mod verity_superblock;
 
 use crate::designator::{Architecture, PartitionDesignator};
 use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
 use crate::image_filter::ImageFilter;
-use crate::source::{self, Source};
+use crate::source::{self, Beside, Source};
 use crate::units::ByteRange;
 use claim::Claim;
 use gpt::{GptError, Primary, Table};
-use group::{GroupError, VerityGroup};
+use group::{GroupError, HashTree, VerityGroup};
 pub use rest::{Ended, Rest};
 use select::{Choice, Partition, Role, assign_roles, newest};
 
@@ -134,8 +135,14 @@ pub fn dissect(mut source: Source, scope: &Scope) -> Result<Dissected, DissectEr
         }
     }
     let mut groups = Vec::new();
+    let mut beside = source.beside().clone();
     for designator in &scope.verity {
-        groups.push((*designator, group::read(&mut source, &partitions, *designator)?));
+        let group = group::read(&mut source, &partitions, *designator, &beside)?;
+        // There is one NAME.verity: whose it is once it was used, no other can say.
+        if let Ok(VerityGroup { hash: Some(HashTree { index: None, .. }), .. }) = &group {
+            beside = Beside::nothing();
+        }
+        groups.push((*designator, group));
     }
     Ok(Dissected { rest: Rest::new(source, due), table, partitions, claims, groups })
 }

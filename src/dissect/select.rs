@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::designator::{Architecture, PartitionDesignator, partition_type};
 use crate::dissect::gpt::Entry;
+use crate::dissect::group::Data;
 use crate::image_filter::ImageFilter;
 use crate::units::ByteRange;
 use crate::version;
@@ -67,6 +68,12 @@ impl Partition {
         };
         let role = role(&entry, PartitionDesignator::Root, filter);
         Self { entry, role, architecture: None }
+    }
+
+    /// What a root hash has to fit: nothing, where no table gives it a GUID.
+    pub(super) fn as_data(&self) -> Data<'_> {
+        let guid = (self.entry.number != 0).then_some(&self.entry.guid);
+        Data { number: self.entry.number, guid }
     }
 
     /// The designator its type stands for, whatever came of it.

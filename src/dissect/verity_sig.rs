@@ -59,6 +59,20 @@ impl VeritySignature {
         Ok(Self { root_hash, signature, certificate_fingerprint })
     }
 
+    /// Takes root hash and signature from two files.
+    ///
+    /// # Errors
+    /// [`SignatureError::SignatureTooLarge`].
+    pub(super) fn beside(
+        root_hash: RootHashClaim,
+        signature: Vec<u8>,
+    ) -> Result<Self, SignatureError> {
+        if signature.len() > limits::CMS {
+            return Err(SignatureError::SignatureTooLarge { limit: limits::CMS });
+        }
+        Ok(Self { root_hash, signature, certificate_fingerprint: None })
+    }
+
     /// The root hash the partition claims.
     #[must_use]
     pub fn root_hash(&self) -> &RootHashClaim {

@@ -224,7 +224,7 @@ pub fn fetch<S: Store>(
     rest.only(partitions.iter().flat_map(wanted).collect())?;
     // What a stream holds already is given back as it is read.
     let needed = total.saturating_add(trees).saturating_sub(rest.source().held());
-    store.make_room(rest.length(), needed)?;
+    store.make_room(rest.source().extent(), needed)?;
     let mut fetched = Vec::new();
     for partition in partitions {
         fetched.push(fetch_one(rest.source(), partition, &mut store, progress)?);

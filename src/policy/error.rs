@@ -37,6 +37,7 @@ impl Refusal for PolicyError {
                 GroupError::Ambiguous { .. } | GroupError::Unmatched { .. } => Class::Pair,
                 GroupError::Signature { .. } => Class::Sigfmt,
                 GroupError::Superblock { .. } => Class::Verity,
+                GroupError::Sidecar(error) => error.class(),
                 GroupError::TooMany { .. } => Class::Limit,
             },
             Self::Layout { .. } | Self::NothingUsed { .. } => Class::Policy,
@@ -126,6 +127,9 @@ fn group_advice(error: &GroupError) -> &'static str {
         }
         GroupError::Signature { .. } | GroupError::Superblock { .. } => {
             "build the image anew with systemd-repart; nothing in it can be skipped"
+        }
+        GroupError::Sidecar(_) => {
+            "serve the files that were made with the image, all of one build, or none of them"
         }
         GroupError::Unmatched { .. } => {
             "the partitions come from different builds, or were exchanged: build the image anew"

@@ -42,11 +42,15 @@ pub(super) fn judge(
         part.is_some_and(|part| policy.rule(part).0.uses.may_be_used())
     };
     let beside = UseSet::from_iter(match group {
-        Some(group) if group.hash.is_some() && usable(designator.hash_tree()) => {
-            if group.signature.is_some() && usable(designator.signature()) {
-                vec![Use::Verity, Use::Signed]
-            } else {
-                vec![Use::Verity]
+        // What stands beside the image is no partition of it, and no rule for one concerns it.
+        Some(VerityGroup { hash: Some(hash), signature, .. })
+            if hash.index.is_none() || usable(designator.hash_tree()) =>
+        {
+            match signature {
+                Some((at, _)) if at.is_none() || usable(designator.signature()) => {
+                    vec![Use::Verity, Use::Signed]
+                }
+                _ => vec![Use::Verity],
             }
         }
         _ => Vec::new(),
@@ -134,11 +138,8 @@ impl<'a> Case<'a> {
             // Nothing here ever swaps: a rule that lets it be used is met by not using it.
             return Ok(None);
         }
-        let hash = group.and_then(|it| it.hash.clone().zip(Some(it.signature.clone())));
-        let protection = match hash {
-            Some((hash, signature)) if wants_hash_tree(&Rule { uses: admitted, ..self.rule }) => {
-                Protection::Verity { hash, signature: signature.map(|(_, content)| content) }
-            }
+        let protection = match group.and_then(protected) {
+            Some(verity) if wants_hash_tree(&Rule { uses: admitted, ..self.rule }) => verity,
             _ => Protection::Open(self.origins.clone()),
         };
         self.check_filesystem(number, claim)?;
@@ -184,14 +185,21 @@ impl<'a> Case<'a> {
         let (dissected, may_be_used) = (self.dissected, self.rule.uses.may_be_used());
         let index = match (group, dissected.choice(self.designator)) {
             (Some(group), _) if Some(self.designator) == data.hash_tree() => {
-                group.hash.as_ref().map(|it| it.index)
+                group.hash.as_ref().and_then(|it| it.index)
             }
-            (Some(group), _) => group.signature.as_ref().map(|(index, _)| *index),
+            (Some(group), _) => group.signature.as_ref().and_then(|(index, _)| *index),
             (None, Choice::One(index)) => Some(index),
             (None, Choice::Absent | Choice::Ambiguous(_)) => None,
         };
         let partition = index.and_then(|index| dissected.partitions().get(index));
+        // A file beside the image stands for the partition that is not there.
+        let beside = group.is_some_and(|group| {
+            let tree = group.hash.as_ref().is_some_and(|it| it.index.is_none());
+            let signature = group.signature.as_ref().is_some_and(|(at, _)| at.is_none());
+            if Some(self.designator) == data.hash_tree() { tree } else { signature }
+        });
         let found = match partition {
+            None if beside => UseSet::from_iter([Use::Absent, Use::Unprotected]),
             Some(_) if may_be_used => UseSet::from_iter([Use::Unprotected, Use::Unused]),
             // For another machine, or one of several: nobody can say which was meant.
             None if may_be_used && self.is_present() => UseSet::EMPTY,
@@ -241,6 +249,12 @@ impl<'a> Case<'a> {
         };
         format!("partition {number} \"{}\", {beside}", escape(&partition.entry.label))
     }
+}
+
+/// What a group with a hash tree has to reach.
+fn protected(group: &VerityGroup) -> Option<Protection> {
+    let signature = group.signature.clone().map(|(_, content)| content);
+    Some(Protection::Verity { hash: group.hash.clone()?, signature, claim: group.claim.clone() })
 }
 
 /// The first attribute bit that the rule does not admit.

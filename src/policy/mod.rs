@@ -15,6 +15,7 @@ mod layout;
 mod together;
 
 use crate::designator::PartitionDesignator;
+use crate::digest::RootHashClaim;
 use crate::dissect::Dissected;
 use crate::dissect::group::HashTree;
 use crate::dissect::verity_sig::VeritySignature;
@@ -49,6 +50,8 @@ pub enum Protection {
         hash: HashTree,
         /// The signature, if there is one: it has to be good then, whatever else would do.
         signature: Option<VeritySignature>,
+        /// The root hash that a file beside the image claims: whoever vouches has to mean it.
+        claim: Option<RootHashClaim>,
     },
     /// None: the policy opens this partition, and says where.
     Open(Vec<Origin>),

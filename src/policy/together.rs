@@ -35,9 +35,16 @@ impl Discord {
 
 pub(super) fn check(dissected: &Dissected, policy: &EffectivePolicy) -> Result<(), PolicyError> {
     use PartitionDesignator::{Root, RootVerity, Usr, UsrVerity};
+    // A hash tree in a file beside the image is one as well.
+    let beside = |designator: PartitionDesignator| {
+        let data = designator.data().filter(|data| data.hash_tree() == Some(designator));
+        let group = data.and_then(|data| dissected.group(data)).and_then(|it| it.as_ref().ok());
+        group.and_then(|it| it.hash.as_ref()).is_some_and(|it| it.index.is_none())
+    };
     let used = |designator: PartitionDesignator| {
         policy.rule(designator).0.uses.may_be_used()
             && dissected.partitions().iter().any(|it| it.is_present_as(designator))
+            || beside(designator)
     };
     let refuse = |discord| Err(PolicyError::Discord { discord });
     for data in [Root, Usr] {

@@ -220,6 +220,7 @@ impl Report {
                 0 => "the whole image".to_owned(),
                 number => format!("partition {number}"),
             };
+            self.beside(name, partition.designator, admitted.dissected());
             self.passed(
                 ("policy-layout", Stage::Policy),
                 name,
@@ -242,7 +243,7 @@ impl Report {
         self.coverage.set(partition.data, Cover::Unproven);
         self.coverage.set(hash.range, Cover::Unproven);
         let group = dissected.group(partition.designator).and_then(|it| it.as_ref().ok());
-        let signature = group.and_then(|it| it.signature.as_ref()).map(|(index, _)| *index);
+        let signature = group.and_then(|it| it.signature.as_ref()).and_then(|(index, _)| *index);
         if let Some(signature) = signature.and_then(|it| dissected.partitions().get(it)) {
             self.coverage.set(signature.entry.range, Cover::Structural);
         }

@@ -4,9 +4,11 @@
 //!
 //! **In:** what the stages know. **Out:** findings. **Refuses:** nothing.
 
-use super::Report;
+use super::{DPS, Report};
 use crate::checksums::{Received, Shown};
 use crate::coverage::Coverage;
+use crate::designator::PartitionDesignator;
+use crate::dissect::Dissected;
 use crate::finding::{Origin, Stage};
 use crate::source::{Layer, Source};
 
@@ -65,5 +67,22 @@ impl Report {
             }
         };
         self.passed((id, Stage::Source), "image", (expected, found), received.origin().clone());
+    }
+
+    /// Notes which files beside the image stand for what it lacks.
+    pub(super) fn beside(
+        &mut self,
+        name: &str,
+        designator: PartitionDesignator,
+        dissected: &Dissected,
+    ) {
+        let group = dissected.group(designator).and_then(|it| it.as_ref().ok());
+        let Some(group) = group.filter(|it| !it.sidecars.is_empty()) else { return };
+        self.passed(
+            ("dissect-sidecar", Stage::Dissect),
+            name,
+            ("root hash, signature and hash tree of one build", group.sidecars.join(", ")),
+            DPS,
+        );
     }
 }

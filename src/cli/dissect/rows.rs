@@ -92,8 +92,8 @@ fn pairing(dissected: &Dissected, index: usize) -> Option<Pairing> {
     let number = |at: usize| dissected.partitions().get(at).map(|it| it.entry.number);
     [PartitionDesignator::Root, PartitionDesignator::Usr].into_iter().find_map(|designator| {
         let group = dissected.group(designator)?.as_ref().ok()?;
-        let hash = group.hash.as_ref().map(|it| it.index);
-        let signature = group.signature.as_ref().map(|(index, _)| *index);
+        let hash = group.hash.as_ref().and_then(|it| it.index);
+        let signature = group.signature.as_ref().and_then(|(index, _)| *index);
         let part = match Some(index) {
             it if it == hash => Part::HashTree,
             it if it == signature => Part::Signature,
