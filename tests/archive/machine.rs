@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use veriroot::authenticate::Trust;
+use veriroot::checksums::{Demand, receive};
 use veriroot::error::Error;
 use veriroot::fetch::Progress;
 use veriroot::finding::{Class, Outcome, Refusal, Stage};
@@ -84,7 +85,7 @@ impl Machine {
         let mut signature = || Ok(self.signature.clone());
         let result = self.with(|demands| {
             let source = Source::open_stream(Cursor::new(bytes.to_vec()), "archive.tar")?;
-            audit_archive(source, &mut signature, demands, &mut report)
+            audit_archive(receive(source, &Demand::none())?, &mut signature, demands, &mut report)
         });
         (result, report)
     }
@@ -103,7 +104,8 @@ impl Machine {
         let result = self.with(|demands| {
             let source = Source::open_stream(Cursor::new(bytes.to_vec()), "archive.tar")?;
             let demands = (demands, &destination);
-            unpack_archive(source, &mut signature, demands, &mut report, progress)
+            let received = receive(source, &Demand::none())?;
+            unpack_archive(received, &mut signature, demands, &mut report, progress)
         });
         (result, report)
     }
