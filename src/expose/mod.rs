@@ -248,7 +248,11 @@ fn without_replay(filesystem: FileSystem) -> Option<&'static str> {
 /// command line of `rd.systemd.pull=` uses.
 fn links(partition: &MappedPartition, name: &str, places: &Places) -> [PathBuf; 3] {
     let designator = partition.designator.name();
-    let by_loop_ref = format!("{}.raw-part{}", encode(name), partition.number);
+    let mut by_loop_ref = format!("{}.raw", encode(name));
+    // A file system without a table is the whole image.
+    if partition.number != 0 {
+        by_loop_ref.push_str(&format!("-part{}", partition.number));
+    }
     [
         places.dev.join("mapper").join(designator),
         places.dev.join("disk/by-designator").join(designator),

@@ -5,6 +5,8 @@
 //! The accepted image and the refused ones get the same initrd and the same kind of command line; a
 //! refused one differs in one thing. The refused ones share a guest, each in a namespace of its own.
 
+mod boots_file_system_with_files_beside_it;
+mod boots_file_with_a_signed_checksum;
 mod boots_file_with_the_checksum_of_the_command_line;
 mod boots_pinned_root_without_signature;
 mod boots_signed_image_on_verity;
