@@ -4,6 +4,9 @@
 //! nothing. Each refusal stands beside the accepted archive that differs from it in one thing.
 
 #![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
     clippy::unwrap_used,
     clippy::panic,
     clippy::as_conversions,

@@ -288,15 +288,17 @@ fn refuses_image_cut_off_at_any_point() {
 #[test]
 fn refuses_files_that_are_no_disk_image() {
     let place = Place::new();
-    let packed = fs::read(fixture_path(&format!("{IMAGE}.raw.zst"))).unwrap();
-    let rows: [(&str, &[u8]); 4] = [
+    let rows: [(&str, &[u8]); 3] = [
         ("zeros.raw", &[0; 1 << 20]),
         ("text.raw", b"<html>Log in to go on</html>"),
         ("one.raw", b"\0"),
-        ("image.raw.zst", &packed),
     ];
     for (name, bytes) in rows {
         let path = place.file(name, bytes);
         refused(&[SIGNED, &trusted(), path.to_str().unwrap()], 20, "partition table");
     }
+    // Compressed, it is one.
+    let packed = fs::read(fixture_path(&format!("{IMAGE}.raw.zst"))).unwrap();
+    let path = place.file("image.raw.zst", &packed);
+    accepted(&[SIGNED, &trusted(), path.to_str().unwrap()]);
 }
