@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: help program demo boot-time test unit boot boot-keyring peer-differential archive-differential interop manual fmt clippy docs deny packages guest-kernel \
+.PHONY: help program demo boot-time test unit boot boot-keyring boot-uefi boot-systemd peer-differential archive-differential interop manual fmt clippy docs deny packages guest-kernel \
     fuzz fuzz-smoke corpus exhaustive
 
 CARGO ?= cargo
@@ -29,6 +29,8 @@ boot: program guest-kernel ## Boot tests, in the guest
 	$(BOOT_TESTS)
 
 PEER ?= build/peer
+SYSTEMD_PACKAGES := systemd-cryptsetup systemd-resolved udev kmod dracut dracut-network openssl iproute2 zstd
+UEFI_PACKAGES := systemd-ukify systemd-boot-efi sbsigntool python3-virt-firmware zstd
 SEED ?= 1
 peer-differential: packages ## Fresh random policies and images against a live systemd-dissect (as root; SEED=, PEER=)
 	@tests/peer/chroot.sh '$(PEER)'
@@ -65,6 +67,16 @@ boot-keyring: program ## A kernel that trusts our key as second witness (fetches
 	@tests/guest/packages.sh keyring
 	$(CARGO) test --locked --test boot-keyring --no-fail-fast
 
+boot-systemd: program guest-kernel ## An initrd of dracut and systemd 262 that waits for veriroot and refuses with it (as root; PEER=)
+	@tests/peer/chroot.sh '$(PEER)' $(SYSTEMD_PACKAGES)
+	@tests/boot/systemd/initrd.sh '$(PEER)' target/release/veriroot build/systemd/dracut.img
+	$(CARGO) test --locked --test boot-systemd --no-fail-fast -- --test-threads=1
+
+boot-uefi: program guest-kernel ## UEFI HTTP boot of a unified kernel image, with and without Secure Boot (as root; PEER=)
+	@tests/guest/packages.sh uefi
+	@tests/peer/chroot.sh '$(PEER)' $(UEFI_PACKAGES)
+	VERIROOT_PEER='$(abspath $(PEER))' $(CARGO) test --locked --test boot-uefi --no-fail-fast -- --test-threads=1
+
 program: packages ## The program as it ships
 	$(CARGO) build --locked --release --bin veriroot
 
@@ -73,7 +85,7 @@ fmt: ## Formatting, checked
 
 clippy: packages ## Lints, warnings denied
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	$(CARGO) clippy --locked --test boot --test boot-keyring --test interop --test peer -- -D warnings
+	$(CARGO) clippy --locked --test boot --test boot-keyring --test boot-systemd --test boot-uefi --test interop --test peer -- -D warnings
 
 docs: packages ## Documentation, warnings denied
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps

@@ -18,16 +18,31 @@ use clap::Command;
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-/// Writes every file, and removes the page of a command that is no more.
+/// Writes every file, and removes the page of a command that is no more. Pages of other sections
+/// are written by hand.
 fn main() -> io::Result<()> {
     let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("dist");
     for directory in ["man", "completions"] {
-        match fs::remove_dir_all(dist.join(directory)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => fs::create_dir_all(dist.join(directory))?,
+        let directory = dist.join(directory);
+        fs::create_dir_all(&directory)?;
+        for entry in fs::read_dir(directory)? {
+            let path = entry?.path();
+            if is_made(&path) {
+                fs::remove_file(path)?;
+            }
         }
     }
     files()?.into_iter().try_for_each(|(path, content)| fs::write(dist.join(path), content))
+}
+
+/// The program's arguments.
+pub(crate) fn command() -> Command {
+    cli::command()
+}
+
+/// Whether a file below `dist/man` and `dist/completions` is one of those that are made.
+pub(crate) fn is_made(path: &Path) -> bool {
+    !path.extension().is_some_and(|it| it == "5" || it == "7" || it == "8")
 }
 
 /// Every file below `dist`, with its content.

@@ -29,6 +29,7 @@ use crate::policy_file::{EffectivePolicy, OnRefusal, PolicyFile, Statements, loa
 use crate::report::Report;
 use crate::request::pull::{Format, ImageClass, TransportCheck};
 use crate::request::{Purpose, Request, RequestError, RootDevice, Side, Told, Transfer};
+use crate::rivals;
 use crate::source::{Source, Transport};
 use crate::sys::memfd::SealedMemfd;
 use crate::unpack::{Destination, TreeKind, Unpacked};
@@ -192,6 +193,7 @@ impl Attempt<'_> {
         let stated = effective(&files, &[])?;
         self.after_refusal.action = stated.boot().on_refusal.value;
         self.after_refusal.hold = stated.boot().hold.value;
+        rivals::refuse(Path::new("/"), Path::new("/run/systemd/system"))?;
         let words = cmdline::words(&read_cmdline(&system.cmdline)?)?;
         let told = Told { side: system.side, words: &words, credential: None };
         let request = Request::read(&told)?;

@@ -17,6 +17,7 @@ use crate::identify::IdentifyError;
 use crate::policy::PolicyError;
 use crate::policy_file::{EffectiveError, PolicyFileError};
 use crate::request::RequestError;
+use crate::rivals::RivalError;
 use crate::source;
 use crate::unpack::UnpackError;
 use crate::verity::VerityError;
@@ -40,6 +41,7 @@ pub enum Error {
     Policy(#[from] PolicyError),
     PolicyFile(#[from] PolicyFileError),
     Request(#[from] RequestError),
+    Rival(#[from] RivalError),
     Source(#[from] source::Error),
     Unpack(#[from] UnpackError),
     Words(#[from] CmdlineError),
@@ -62,6 +64,7 @@ impl Error {
             Self::Policy(error) => error,
             Self::PolicyFile(error) => error,
             Self::Request(error) => error,
+            Self::Rival(error) => error,
             Self::Source(error) => error,
             Self::Unpack(error) => error,
             Self::Words(error) => error,

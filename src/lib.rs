@@ -55,6 +55,7 @@ pub mod merkle;
 // Floor 2: the stages, in order.
 pub mod cmdline;
 pub mod request;
+pub mod rivals;
 pub mod source;
 pub mod checksums;
 pub mod dissect;
@@ -71,3 +72,4 @@ pub mod error;
 pub mod report;
 pub mod loader;
 pub mod boot;
+pub mod generator;

@@ -36,6 +36,12 @@ pub const OS_RELEASE: usize = 16 * 1024;
 /// The longest a refusal may stay on the consoles before the machine acts on it.
 pub const HOLD: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// A file that `veriroot doctor` reads, bytes: lists of modules, of mappings, of routes.
+pub const DOCTOR_FILE: usize = 1 << 20;
+
+/// The name of a unit, bytes: systemd's `UNIT_NAME_MAX`, and a file name.
+pub const UNIT_NAME: usize = 255;
+
 /// Policy files in one directory.
 pub const POLICY_FILES: usize = 64;
 

@@ -9,6 +9,8 @@ mod audit;
 mod boot;
 mod console;
 mod dissect;
+mod doctor;
+pub(crate) mod generator;
 mod html;
 mod json;
 mod keys;
@@ -44,6 +46,8 @@ enum Command {
     Boot(boot::BootArguments),
     /// Shows what an image says about itself, and whether a policy admits it.
     Dissect(dissect::DissectArguments),
+    /// Says whether an initrd has what a boot needs, and what is missing.
+    Doctor(doctor::DoctorArguments),
     /// Shows the trust anchors of a boot, and what is wrong with them.
     Keys(keys::KeysArguments),
     /// Shows, lints and compares image policies.
@@ -82,6 +86,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Boot(arguments) => boot::run(&arguments),
         Command::Dissect(arguments) => dissect::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Keys(arguments) => keys::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
     }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Brings a Debian machine that has only the Rust toolchain to where everything here builds and boots.
-# Usage: packages.sh build | guest | keyring | interop | archives | fuzz
+# Usage: packages.sh build | guest | keyring | interop | archives | fuzz | uefi
 #   build    what the compiler needs, and gpg, whose signatures the tests have to be compatible with
 #   guest    what the boot tests and the demo need: an emulator, busybox, dmsetup, and a kernel under build/kernel
 #            (unpacked, never installed)
@@ -9,6 +9,7 @@
 #            has a keyring of its own (Linux 7.2 or later)
 #   fuzz     a nightly compiler (from rustup) and cargo-fuzz
 #   archives the other readers of tar that ours is compared with
+#   uefi     the firmware of `make boot-uefi`, and what makes its keys
 #   interop  the programs whose trees and signatures ours are compared with
 # Runs again in no time when all is there; anything that fails ends it, loudly.
 set -euo pipefail
@@ -19,6 +20,7 @@ build=(gcc libc6-dev pkg-config libssl-dev libdevmapper-dev libclang-dev gnupg)
 interop=(cryptsetup-bin openssl)
 archives=(tar libarchive-tools python3)
 guest=(qemu-system-x86 busybox-static dmsetup)
+uefi=(ovmf openssl)
 keyring=(keyutils xz-utils debian-archive-keyring)
 
 as_root() {
@@ -116,7 +118,8 @@ case ${1:-} in
     fuzz) install_missing "${build[@]}" g++; install_fuzz ;;
     archives) install_missing "${archives[@]}" ;;
     interop) install_missing "${interop[@]}" ;;
+    uefi) install_missing "${uefi[@]}" ;;
     guest) install_missing "${guest[@]}"; unpack_kernel ;;
     keyring) install_missing "${guest[@]}" "${keyring[@]}"; unpack_later_kernel ;;
-    *) echo "usage: packages.sh build | guest | keyring | interop | archives | fuzz" >&2; exit 2 ;;
+    *) echo "usage: packages.sh build | guest | keyring | interop | archives | fuzz | uefi" >&2; exit 2 ;;
 esac

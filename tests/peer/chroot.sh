@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# Debian forky with systemd 262 in a directory: some 2 minutes the first time. Usage (as root): chroot.sh DIR
+# Debian forky with systemd 262 in a directory: some 2 minutes the first time. Usage (as root): chroot.sh DIR [PACKAGE...]
 set -euo pipefail
-dir=${1:?usage: chroot.sh DIR}
+dir=${1:?usage: chroot.sh DIR [PACKAGE...]}
+shift
 if [ ! -x "$dir/usr/bin/systemd-dissect" ]; then
     command -v debootstrap >/dev/null || apt-get install -y -q debootstrap
     # The mirror that this machine's apt uses.
@@ -16,4 +17,10 @@ for fs in proc sys dev; do
     mountpoint -q "$dir/$fs" || { mount --rbind "/$fs" "$dir/$fs"; mount --make-rslave "$dir/$fs"; }
 done
 mountpoint -q "$dir/tmp" || mount -t tmpfs tmpfs "$dir/tmp"
+missing=()
+for package in "$@"; do [ -e "$dir/var/lib/dpkg/info/$package.list" ] || [ -e "$dir/var/lib/dpkg/info/$package:amd64.list" ] || missing+=("$package"); done
+if [ ${#missing[@]} != 0 ]; then
+    cp -L /etc/resolv.conf "$dir/etc/resolv.conf"
+    chroot "$dir" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >&2
+fi
 chroot "$dir" systemd-dissect --version | head -1

@@ -84,6 +84,18 @@ pub(super) fn run(arguments: &KeysArguments) -> ExitCode {
     }
 }
 
+/// How many trust anchors a boot below `root` could use, and what is wrong with them; none, and
+/// nothing wrong, where the policy wants nothing signed.
+pub(super) fn anchors(root: Option<&Path>) -> (usize, Vec<Finding>) {
+    let seen = Seen::look(&PlaceArguments {
+        root: root.map(Path::to_owned),
+        certificate: Vec::new(),
+        policy_file: Vec::new(),
+        json: Json::Off,
+    });
+    (seen.anchors().count(), if seen.wanted { seen.faults } else { Vec::new() })
+}
+
 /// What was found.
 struct Seen {
     /// `None` if the policy can't be read: nobody knows then where the anchors are.

@@ -19,6 +19,9 @@ while read -r module; do
     insmod "/lib/modules/$module.ko" $parameters || echo "INIT: insmod $module failed"
 done < /lib/modules/order
 
+# Where the firmware says what it loaded, if there is such a firmware.
+[ -d /sys/firmware/efi/efivars ] && mount -t efivarfs efivarfs /sys/firmware/efi/efivars
+
 # The network as a machine in the field gets it: by DHCP.
 ip link set lo up
 ip link set eth0 up

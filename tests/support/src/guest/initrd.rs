@@ -57,6 +57,7 @@ pub struct Initrd {
 /// An initrd in the making.
 #[derive(Debug)]
 pub struct InitrdBuilder {
+    base: Vec<u8>,
     archive: Cpio,
     sizes: Sizes,
 }
@@ -68,6 +69,15 @@ impl Initrd {
     /// If the program, one of its libraries, busybox or a kernel module can't be read.
     #[must_use]
     pub fn with_program(kernel: &Kernel, program: &Path) -> InitrdBuilder {
+        Self::with_modules(kernel, program, &[])
+    }
+
+    /// The same with further kernel modules, which load after the others.
+    ///
+    /// # Panics
+    /// As [`Self::with_program`].
+    #[must_use]
+    pub fn with_modules(kernel: &Kernel, program: &Path, more: &[&str]) -> InitrdBuilder {
         let mut archive = Cpio::default();
         archive.file("init", 0o755, INIT.as_bytes());
         archive.file("bin/busybox", 0o755, &read(Path::new(BUSYBOX)));
@@ -82,7 +92,7 @@ impl Initrd {
 
         let (mut order, mut modules) = (String::new(), 0);
         let hashes = HASHES.iter().filter(|name| kernel.has(name));
-        let wanted: Vec<&str> = hashes.chain(MODULES).copied().collect();
+        let wanted: Vec<&str> = hashes.chain(MODULES).chain(more).copied().collect();
         for module in kernel.modules(&wanted) {
             order.push_str(&module.name);
             order.push('\n');
@@ -100,7 +110,21 @@ impl Initrd {
             archive.file(&path.to_string_lossy(), 0o755, &library);
         }
         let sizes = Sizes { program: binary.len(), libraries, modules, initrd: 0, compressed: 0 };
-        InitrdBuilder { archive, sizes }
+        InitrdBuilder { base: Vec::new(), archive, sizes }
+    }
+
+    /// Starts one on top of an initrd that something else made; its sizes are not known.
+    ///
+    /// # Panics
+    /// If that can't be read, with a hint.
+    #[must_use]
+    pub fn on_top_of(base: &Path) -> InitrdBuilder {
+        let hint = |e| panic!("{}: {e}: run the make target of this test", base.display());
+        let mut base = fs::read(base).unwrap_or_else(hint);
+        // The kernel looks for the next archive at a multiple of four.
+        base.resize(base.len().next_multiple_of(4), 0);
+        let sizes = Sizes { program: 0, libraries: 0, modules: 0, initrd: 0, compressed: 0 };
+        InitrdBuilder { base, archive: Cpio::default(), sizes }
     }
 
     /// The file.
@@ -132,6 +156,13 @@ impl InitrdBuilder {
         self
     }
 
+    /// Adds a file that may be run; in place of what a base initrd has there.
+    #[must_use]
+    pub fn script(mut self, path: &str, content: &str) -> Self {
+        self.archive.file(path, 0o755, content.as_bytes());
+        self
+    }
+
     /// Adds a policy file.
     #[must_use]
     pub fn policy(self, name: &str, text: &str) -> Self {
@@ -156,7 +187,8 @@ impl InitrdBuilder {
     /// If that can't be written.
     #[must_use]
     pub fn build(self) -> Initrd {
-        let bytes = self.archive.finish();
+        let mut bytes = self.base;
+        bytes.extend(self.archive.finish());
         let compressed = zstd::encode_all(&bytes[..], 0).unwrap().len();
         let mut file = NamedTempFile::new().unwrap();
         file.write_all(&bytes).unwrap();

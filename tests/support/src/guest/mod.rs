@@ -33,7 +33,7 @@ use crate::http::Server;
 pub use batch::{Batch, Outcome, Outcomes, Scenario};
 pub use initrd::{Initrd, InitrdBuilder, Sizes};
 pub use kernel::{Kernel, Module};
-pub use qemu::{Guest, Line, Run};
+pub use qemu::{Firmware, Guest, Line, Run};
 pub use state::State;
 pub use verdict::Verdict;
 

@@ -3,6 +3,7 @@
 //! Runs a guest, bounded in time, and keeps every line of its serial console.
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
@@ -76,44 +77,90 @@ impl<'a> Guest<'a> {
     /// If the emulator can't be started.
     #[must_use]
     pub fn boot_watched(&self, cmdline: &str, mut watch: impl FnMut(&Line)) -> Run {
-        let start = Instant::now();
-        let mut emulator = Emulator(self.command(cmdline).spawn().unwrap_or_else(|e| {
-            panic!("qemu-system-x86_64: {e}: run `make guest-kernel` first");
-        }));
-        let (sender, receiver) = mpsc::channel();
-        let errors = emulator.0.stderr.take().unwrap();
-        forward(emulator.0.stdout.take().unwrap(), "", start, sender.clone());
-        forward(errors, "qemu: ", start, sender);
-
-        let mut lines = Vec::new();
-        let went_off = loop {
-            match receiver.recv_timeout(self.limit.saturating_sub(start.elapsed())) {
-                Ok(line) => {
-                    watch(&line);
-                    lines.push(line);
-                }
-                Err(RecvTimeoutError::Disconnected) => break true,
-                Err(RecvTimeoutError::Timeout) => break false,
-            }
-        };
-        drop(emulator);
-        Run { lines, went_off, wall: start.elapsed() }
-    }
-
-    fn command(&self, cmdline: &str) -> Command {
-        // Even a harness that is killed leaves no emulator behind.
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
-        command.args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max"]);
-        command.args(["-smp", "2", "-m", &self.memory_mib.to_string()]);
-        command.args(["-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot"]);
-        command.args(["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="]);
+        let mut command = emulator("q35", self.memory_mib);
+        command.args(["-device", "virtio-net-pci,netdev=net,romfile="]);
         command.arg("-kernel").arg(self.kernel.image());
         command.arg("-initrd").arg(self.initrd.path());
         command.args(["-append", cmdline]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
+        run(command, self.limit, |line| {
+            watch(line);
+            true
+        })
     }
+}
+
+/// A machine whose firmware loads what it boots, from the network if its variables say so.
+#[derive(Debug)]
+pub struct Firmware<'a> {
+    /// Its code, with Secure Boot.
+    pub code: &'a Path,
+    /// Its variables; they are written to.
+    pub variables: &'a Path,
+    /// Memory.
+    pub memory_mib: u32,
+    /// The time after which it is killed.
+    pub limit: Duration,
+}
+
+impl Firmware<'_> {
+    /// Switches it on and waits for its end, or for the first line that `goes_on` says no to.
+    ///
+    /// # Panics
+    /// If the emulator can't be started.
+    #[must_use]
+    pub fn boot_while(&self, goes_on: impl FnMut(&Line) -> bool) -> Run {
+        let mut command = emulator("q35,smm=on", self.memory_mib);
+        command.args(["-global", "driver=cfi.pflash01,property=secure,value=on"]);
+        let flash = |unit: u8, readonly: &str, file: &Path| {
+            let file = file.display();
+            format!("if=pflash,format=raw,unit={unit},readonly={readonly},file={file}")
+        };
+        command.args(["-drive", &flash(0, "on", self.code)]);
+        command.args(["-drive", &flash(1, "off", self.variables)]);
+        // With the firmware's own driver for the card.
+        command.args(["-device", "virtio-net-pci,netdev=net,romfile="]);
+        run(command, self.limit, goes_on)
+    }
+}
+
+fn emulator(machine: &str, memory_mib: u32) -> Command {
+    // Even a harness that is killed leaves no emulator behind.
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
+    command.args(["-machine", machine, "-accel", "tcg,thread=multi", "-cpu", "max"]);
+    command.args(["-smp", "2", "-m", &memory_mib.to_string()]);
+    command.args(["-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot"]);
+    command.args(["-netdev", "user,id=net"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(mut command: Command, limit: Duration, mut goes_on: impl FnMut(&Line) -> bool) -> Run {
+    let start = Instant::now();
+    let mut emulator = Emulator(command.spawn().unwrap_or_else(|e| {
+        panic!("qemu-system-x86_64: {e}: run `make guest-kernel` first");
+    }));
+    let (sender, receiver) = mpsc::channel();
+    let errors = emulator.0.stderr.take().unwrap();
+    forward(emulator.0.stdout.take().unwrap(), "", start, sender.clone());
+    forward(errors, "qemu: ", start, sender);
+
+    let mut lines = Vec::new();
+    let went_off = loop {
+        match receiver.recv_timeout(limit.saturating_sub(start.elapsed())) {
+            Ok(line) => {
+                let last = !goes_on(&line);
+                lines.push(line);
+                if last {
+                    break false;
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => break true,
+            Err(RecvTimeoutError::Timeout) => break false,
+        }
+    };
+    drop(emulator);
+    Run { lines, went_off, wall: start.elapsed() }
 }
 
 impl Run {
