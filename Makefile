@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: help program demo boot-time test unit boot boot-keyring boot-uefi boot-systemd peer-differential archive-differential interop manual fmt clippy docs deny packages guest-kernel \
+.PHONY: help program demo boot-time test unit boot boot-keyring boot-uefi boot-systemd boot-peer peer-differential archive-differential interop manual fmt clippy docs deny packages guest-kernel \
     fuzz fuzz-smoke corpus exhaustive
 
 CARGO ?= cargo
@@ -29,7 +29,7 @@ boot: program guest-kernel ## Boot tests, in the guest
 	$(BOOT_TESTS)
 
 PEER ?= build/peer
-SYSTEMD_PACKAGES := systemd-cryptsetup systemd-resolved udev kmod dracut dracut-network openssl iproute2 zstd
+SYSTEMD_PACKAGES := systemd-cryptsetup systemd-resolved udev kmod dracut dracut-network openssl iproute2 zstd cpio
 UEFI_PACKAGES := systemd-ukify systemd-boot-efi sbsigntool python3-virt-firmware zstd
 SEED ?= 1
 peer-differential: packages ## Fresh random policies and images against a live systemd-dissect (as root; SEED=, PEER=)
@@ -72,6 +72,12 @@ boot-systemd: program guest-kernel ## An initrd of dracut and systemd 262 that w
 	@tests/boot/systemd/initrd.sh '$(PEER)' target/release/veriroot build/systemd/dracut.img
 	$(CARGO) test --locked --test boot-systemd --no-fail-fast -- --test-threads=1
 
+boot-peer: program guest-kernel ## Times a netboot of 180 MiB against systemd 262's own (as root; PEER=, VERIROOT_ROUNDS=)
+	@tests/peer/chroot.sh '$(PEER)' $(SYSTEMD_PACKAGES)
+	@tests/peer/initrd.sh '$(PEER)' tests/fixtures/trusted.crt build/systemd/peer.img
+	@dist/mkosi/build-cpio.sh --program=target/release/veriroot build/systemd/mkosi
+	$(CARGO) test --locked --test boot-peer -- --nocapture
+
 boot-uefi: program guest-kernel ## UEFI HTTP boot of a unified kernel image, with and without Secure Boot (as root; PEER=)
 	@tests/guest/packages.sh uefi
 	@tests/peer/chroot.sh '$(PEER)' $(UEFI_PACKAGES)
@@ -85,7 +91,7 @@ fmt: ## Formatting, checked
 
 clippy: packages ## Lints, warnings denied
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	$(CARGO) clippy --locked --test boot --test boot-keyring --test boot-systemd --test boot-uefi --test interop --test peer -- -D warnings
+	$(CARGO) clippy --locked --test boot --test boot-keyring --test boot-systemd --test boot-uefi --test boot-peer --test interop --test peer -- -D warnings
 
 docs: packages ## Documentation, warnings denied
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps

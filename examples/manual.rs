@@ -48,9 +48,9 @@ pub(crate) fn is_made(path: &Path) -> bool {
 /// Every file below `dist`, with its content.
 pub(crate) fn files() -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
     let mut files = Vec::new();
-    let mut command = cli::command().disable_help_subcommand(true);
-    command.build();
-    pages(&command, &mut files)?;
+    let mut whole = command().disable_help_subcommand(true);
+    whole.build();
+    pages(&whole, &mut files)?;
     let shells = [
         (Shell::Bash, "completions/veriroot.bash"),
         (Shell::Fish, "completions/veriroot.fish"),
@@ -58,7 +58,7 @@ pub(crate) fn files() -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
     ];
     for (shell, path) in shells {
         let mut content = Vec::new();
-        clap_complete::generate(shell, &mut cli::command(), "veriroot", &mut content);
+        clap_complete::generate(shell, &mut command(), "veriroot", &mut content);
         files.push((path.into(), content));
     }
     Ok(files)

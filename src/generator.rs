@@ -137,14 +137,15 @@ enum Content {
     Text(&'static str),
 }
 
-/// /sysroot is mounted by the service; whatever asks for the unit gets that mount or a failure.
+/// /sysroot is mounted by the service; whatever asks for the unit gets that mount or a failure. It
+/// does not require the service, which stops on the way to the root: the mount would go with it.
 const SYSROOT: &str = "\
 # Written by veriroot-generator: the service mounts /sysroot, on dm-verity.
 [Unit]
 Description=Verified root (mounted by veriroot-boot.service)
 Documentation=man:veriroot-generator(8)
 DefaultDependencies=no
-Requires=veriroot-boot.service
+Wants=veriroot-boot.service
 After=veriroot-boot.service
 Before=initrd-root-fs.target
 

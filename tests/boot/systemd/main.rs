@@ -25,7 +25,7 @@ struct Boot {
 
 fn initrd() -> InitrdBuilder {
     let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("build/systemd/dracut.img");
-    Initrd::on_top_of(&base).certificate("trusted.crt", fixture("trusted.crt"))
+    Initrd::on_top_of(&[&base]).certificate("trusted.crt", fixture("trusted.crt"))
 }
 
 fn boot(initrd: InitrdBuilder, image: Image) -> Boot {

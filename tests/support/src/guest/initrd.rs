@@ -113,16 +113,20 @@ impl Initrd {
         InitrdBuilder { base: Vec::new(), archive, sizes }
     }
 
-    /// Starts one on top of an initrd that something else made; its sizes are not known.
+    /// Starts one on top of initrds that something else made, in their order; its sizes are not
+    /// known.
     ///
     /// # Panics
-    /// If that can't be read, with a hint.
+    /// If one can't be read, with a hint.
     #[must_use]
-    pub fn on_top_of(base: &Path) -> InitrdBuilder {
-        let hint = |e| panic!("{}: {e}: run the make target of this test", base.display());
-        let mut base = fs::read(base).unwrap_or_else(hint);
-        // The kernel looks for the next archive at a multiple of four.
-        base.resize(base.len().next_multiple_of(4), 0);
+    pub fn on_top_of(bases: &[&Path]) -> InitrdBuilder {
+        let mut base = Vec::new();
+        for path in bases {
+            let hint = |e| panic!("{}: {e}: run the make target of this test", path.display());
+            base.extend(fs::read(path).unwrap_or_else(hint));
+            // The kernel looks for the next archive at a multiple of four.
+            base.resize(base.len().next_multiple_of(4), 0);
+        }
         let sizes = Sizes { program: 0, libraries: 0, modules: 0, initrd: 0, compressed: 0 };
         InitrdBuilder { base, archive: Cpio::default(), sizes }
     }
@@ -135,6 +139,12 @@ impl Initrd {
 }
 
 impl InitrdBuilder {
+    /// What takes how much, as far as it is known before it is built.
+    #[must_use]
+    pub fn sizes(&self) -> Sizes {
+        self.sizes
+    }
+
     /// Adds any file, by its path in the guest; the first one of a path stays.
     #[must_use]
     pub fn file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
