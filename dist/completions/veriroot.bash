@@ -25,6 +25,9 @@ _veriroot() {
             veriroot,dissect)
                 cmd="veriroot__subcmd__dissect"
                 ;;
+            veriroot,doctor)
+                cmd="veriroot__subcmd__doctor"
+                ;;
             veriroot,help)
                 cmd="veriroot__subcmd__help"
                 ;;
@@ -42,6 +45,9 @@ _veriroot() {
                 ;;
             veriroot__subcmd__help,dissect)
                 cmd="veriroot__subcmd__help__subcmd__dissect"
+                ;;
+            veriroot__subcmd__help,doctor)
+                cmd="veriroot__subcmd__help__subcmd__doctor"
                 ;;
             veriroot__subcmd__help,help)
                 cmd="veriroot__subcmd__help__subcmd__help"
@@ -116,7 +122,7 @@ _veriroot() {
 
     case "${cmd}" in
         veriroot)
-            opts="-h -V --help --version audit boot dissect keys policy help"
+            opts="-h -V --help --version audit boot dissect doctor keys policy help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -231,8 +237,30 @@ _veriroot() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        veriroot__subcmd__doctor)
+            opts="-h --root --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --json)
+                    COMPREPLY=($(compgen -W "pretty short off" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         veriroot__subcmd__help)
-            opts="audit boot dissect keys policy help"
+            opts="audit boot dissect doctor keys policy help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -274,6 +302,20 @@ _veriroot() {
             return 0
             ;;
         veriroot__subcmd__help__subcmd__dissect)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        veriroot__subcmd__help__subcmd__doctor)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
