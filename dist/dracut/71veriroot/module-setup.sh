@@ -39,7 +39,7 @@ install() {
     inst_multiple -o "/etc/verity.d/*.crt" "/usr/lib/verity.d/*.crt" \
         "/etc/veriroot/policy.d/*.toml" "/usr/lib/veriroot/policy.d/*.toml" \
         /etc/ssl/certs/ca-certificates.crt
-    inst_multiple -o "$udevdir/rules.d/*veriroot*.rules" "/etc/veriroot/*.pgp"
+    inst_multiple -o "$udevdir/rules.d/*veriroot*.rules" "/etc/systemd/import-pubring.*" "/usr/lib/systemd/import-pubring.*"
 
     inst_dir /etc/verity.d
     inst_dir /etc/veriroot/policy.d
