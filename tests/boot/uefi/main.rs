@@ -27,10 +27,15 @@ use veriroot_test_support::http::{Request, Server};
 const CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd";
 const VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 
-/// How the firmware is set up, and what it finds.
-struct Machine {
-    secure_boot: bool,
-    signed_uki: bool,
+/// How far the chain of signatures goes.
+#[derive(Clone, Copy, PartialEq)]
+enum Chain {
+    /// Secure Boot is off, and the unified kernel image not signed.
+    Off,
+    /// Secure Boot is on, and the unified kernel image not signed.
+    Broken,
+    /// Secure Boot is on, and the unified kernel image signed.
+    Whole,
 }
 
 /// A boot and what the server saw of it.
@@ -86,17 +91,19 @@ fn uki(directory: &TempDir, server: &Server, signing: Option<&(PathBuf, PathBuf)
 }
 
 /// Boots until the machine is off, or firmware has given up the image.
-fn boot(machine: &Machine, image: Image) -> Boot {
+fn boot(chain: Chain, image: Image) -> Boot {
     let directory = tempfile::tempdir().expect("a directory");
     let key = key(directory.path());
     let server = Server::of("/boot/image.raw", image.bytes);
-    server
-        .serve("/boot/veriroot.efi", uki(&directory, &server, machine.signed_uki.then_some(&key)));
+    server.serve(
+        "/boot/veriroot.efi",
+        uki(&directory, &server, (chain == Chain::Whole).then_some(&key)),
+    );
 
     let variables = directory.path().join("vars.fd");
     let url = format!("http://10.0.2.2:{}/boot/veriroot.efi", server.address().port());
     let mut arguments = vec![Path::new(VARIABLES), Path::new(&url), &variables];
-    if machine.secure_boot {
+    if chain != Chain::Off {
         arguments.push(&key.1);
     }
     script("vars.sh", &arguments);
@@ -139,18 +146,18 @@ fn assert_booted(boot: &Boot) {
 
 #[test]
 fn boots_over_http() {
-    assert_booted(&boot(&Machine { secure_boot: false, signed_uki: false }, signed()));
+    assert_booted(&boot(Chain::Off, signed()));
 }
 
 #[test]
 fn boots_over_http_with_secure_boot() {
-    assert_booted(&boot(&Machine { secure_boot: true, signed_uki: true }, signed()));
+    assert_booted(&boot(Chain::Whole, signed()));
 }
 
 /// The firmware's part: the twin of `boots_over_http`, where it is off.
 #[test]
 fn firmware_refuses_an_unsigned_kernel_image() {
-    let boot = boot(&Machine { secure_boot: true, signed_uki: false }, signed());
+    let boot = boot(Chain::Broken, signed());
     let said = boot.run.lines.iter().any(|it| it.text.contains("Access Denied"));
     assert!(said && boot.run.find("INIT:").is_none(), "{}", boot.run.tail());
     assert_eq!(clients(&boot, "/boot/image.raw"), [""; 0]);
@@ -159,8 +166,7 @@ fn firmware_refuses_an_unsigned_kernel_image() {
 /// The image beside it was swapped for another that boots, by somebody without the key.
 #[test]
 fn refuses_an_image_that_was_swapped_on_the_server() {
-    let machine = Machine { secure_boot: true, signed_uki: true };
-    let Boot { run, .. } = boot(&machine, Image::from_zst_fixture("boot-stranger"));
+    let Boot { run, .. } = boot(Chain::Whole, Image::from_zst_fixture("boot-stranger"));
     let (stage, class) = (Stage::Authenticate, Class::Sig);
     let expected = Verdict {
         stage: stage.name().to_owned(),
