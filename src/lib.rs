@@ -45,6 +45,7 @@ pub mod finding;
 pub mod url;
 pub mod version;
 pub mod designator;
+pub mod purpose;
 pub mod filesystem;
 pub mod image_filter;
 pub mod image_policy;

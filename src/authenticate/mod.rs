@@ -32,7 +32,8 @@ use crate::dissect::verity_sig::VeritySignature;
 use crate::dissect::verity_superblock::VeritySuperblock;
 use crate::finding::Origin;
 use crate::policy::{Admitted, AdmittedPartition, Protection};
-use crate::policy_file::{self, CommandLine, Stated};
+use crate::policy_file::{self, CommandLine, SignerScope, Stated};
+use crate::purpose::Purpose;
 use crate::request::Pin;
 use crate::revocation::Revoked;
 use crate::source::Mode;
@@ -133,6 +134,8 @@ pub struct AuthenticatedPartition {
     pub number: u32,
     /// Where the partition stands.
     pub data: ByteRange,
+    /// Whether its GPT bit says that nobody shall write to it.
+    pub read_only: bool,
     /// How its bytes will be judged.
     pub warrant: Warrant,
     /// The policy's rule for it.
@@ -187,6 +190,8 @@ pub struct Trust<'a> {
     /// What is not trusted any more, and who says so. Holds for pinned root hashes as for signed
     /// ones, with trust anchors and without.
     pub revoked: &'a [Stated<Revoked>],
+    /// What the image is to become: only keys whose scope has it count.
+    pub purpose: Purpose,
 }
 
 impl<'a> Trust<'a> {
@@ -198,7 +203,14 @@ impl<'a> Trust<'a> {
         pins: &'a [Pin],
     ) -> Self {
         let pins_suffice = policy.command_line.value == CommandLine::Authenticated;
-        Self { anchors, pins, pins_suffice, revoked: &policy.revoked }
+        let purpose = Purpose::System;
+        Self { anchors, pins, pins_suffice, revoked: &policy.revoked, purpose }
+    }
+
+    /// The same for an image that is to become something else.
+    #[must_use]
+    pub fn for_purpose(self, purpose: Purpose) -> Self {
+        Self { purpose, ..self }
     }
 }
 
@@ -227,7 +239,8 @@ fn authenticate_one(
     admitted: AdmittedPartition,
     trust: &Trust<'_>,
 ) -> Result<AuthenticatedPartition, AuthenticateError> {
-    let AdmittedPartition { designator, number, data, protection, rule, origins } = admitted;
+    let AdmittedPartition { designator, number, data, read_only, protection, rule, origins } =
+        admitted;
     let warrant = match protection {
         Protection::Open(origins) => Warrant::Open(origins),
         Protection::Verity { hash, signature, claim } => {
@@ -242,7 +255,7 @@ fn authenticate_one(
             Warrant::Verity { root_hash, evidence, superblock, hash }
         }
     };
-    Ok(AuthenticatedPartition { designator, number, data, warrant, rule, origins })
+    Ok(AuthenticatedPartition { designator, number, data, read_only, warrant, rule, origins })
 }
 
 /// The one place where a claimed root hash becomes a trusted one.
@@ -260,7 +273,8 @@ fn vouch(
             let Some(anchors) = trust.anchors else {
                 return Err(AuthenticateError::NoAnchors { designator, origin });
             };
-            let evidence = verify(designator, signature, anchors)
+            let scope = SignerScope::of(trust.purpose, designator);
+            let evidence = verify(scope, signature, anchors)
                 .map_err(|error| AuthenticateError::Cms { designator, error, origin })?;
             (claim, evidence)
         }
@@ -294,14 +308,14 @@ fn revoked(claim: &RootHashClaim, trust: &Trust<'_>) -> Option<(Revoked, Origin)
 }
 
 fn verify(
-    designator: PartitionDesignator,
+    scope: SignerScope,
     signature: &VeritySignature,
     anchors: &TrustAnchors,
 ) -> Result<Evidence, CmsError> {
     // The signed content is the lower-case hex of the root hash, without a newline.
     let content = signature.root_hash().to_string();
     let signed = SignedData::parse(signature.signature())?;
-    let signer = signed.verify(content.as_bytes(), designator.name(), anchors)?;
+    let signer = signed.verify(content.as_bytes(), scope.name(), anchors)?;
     Ok(Evidence::Signature {
         signer: signer.subject().to_owned(),
         fingerprint: HEXLOWER.encode(signer.fingerprint()),

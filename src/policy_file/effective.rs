@@ -15,6 +15,7 @@ use crate::designator::PartitionDesignator;
 use crate::escape::escape;
 use crate::finding::Origin;
 use crate::image_policy::{FileSystemSet, ImagePolicy, Rule, UseSet};
+use crate::purpose::Purpose;
 
 /// The options that replace what the files say.
 const CERTIFICATE_OPTION: &str = "--certificate=";
@@ -43,6 +44,7 @@ pub struct EffectivePolicy {
     transport: Transport,
     archive: Archive,
     boot: Boot,
+    extensions: Vec<(Purpose, Stated<ImagePolicy>)>,
 }
 
 impl EffectivePolicy {
@@ -67,13 +69,42 @@ impl EffectivePolicy {
             transport: merge::transport(files)?,
             archive: merge::archive(files),
             boot: merge::boot(files),
+            extensions: files.iter().flat_map(|it| it.extensions.clone()).collect(),
         };
-        for designator in PartitionDesignator::ALL {
-            if policy.rule(designator).0.uses.is_empty() {
-                return Err(policy.no_filesystem(designator));
-            }
+        for purpose in Purpose::EXTENSIONS {
+            policy.for_purpose(purpose)?;
         }
-        Ok(policy)
+        policy.with_filesystems()
+    }
+
+    /// What is demanded of an image that is to become this: the same trust, transport and reactions,
+    /// and the image policy of its class. Neither the machine's own image policy nor kernel words
+    /// speak of it, and version floors are those of the root.
+    ///
+    /// # Errors
+    /// [`EffectiveError`] if the policies of that class exclude each other.
+    pub fn for_purpose(&self, purpose: Purpose) -> Result<Self, EffectiveError> {
+        let mut policy = self.clone();
+        if purpose == Purpose::System {
+            return Ok(policy);
+        }
+        let stated = self.extensions.iter().filter(|(it, _)| *it == purpose);
+        policy.sources = stated.map(|(_, it)| it.clone()).collect();
+        if policy.sources.is_empty() {
+            policy.sources.push(parse(BUILT_IN_EXTENSION, Origin::BuiltIn)?);
+        }
+        policy.image_policy = intersection(&policy.sources)?;
+        policy.trust.minimum_versions.clear();
+        policy.with_filesystems()
+    }
+
+    /// Checks that every designator has a use that some file system admits.
+    fn with_filesystems(self) -> Result<Self, EffectiveError> {
+        let none = |it: &PartitionDesignator| self.rule(*it).0.uses.is_empty();
+        match PartitionDesignator::ALL.into_iter().find(none) {
+            Some(designator) => Err(self.no_filesystem(designator)),
+            None => Ok(self),
+        }
     }
 
     /// What holds for a partition, and everyone who has a part in it.
@@ -192,10 +223,6 @@ impl EffectivePolicy {
 const COMPILED_IN: Origin = Origin::Rule("the compiled-in list of file systems");
 
 fn image_policies(statements: Statements<'_>) -> Result<Vec<Stated<ImagePolicy>>, EffectiveError> {
-    let parse = |text: &str, origin: Origin| match ImagePolicy::parse(text) {
-        Ok(value) => Ok(Stated { value, origin }),
-        Err(error) => Err(EffectiveError::ImagePolicy { text: text.to_owned(), origin, error }),
-    };
     let mut sources: Vec<_> = match statements.image_policy_option {
         Some(text) => vec![parse(text, Origin::ProgramOption(IMAGE_POLICY_OPTION))?],
         None => statements.files.iter().filter_map(|it| it.image_policy.clone()).collect(),
@@ -210,8 +237,18 @@ fn image_policies(statements: Statements<'_>) -> Result<Vec<Stated<ImagePolicy>>
     Ok(sources)
 }
 
+fn parse(text: &str, origin: Origin) -> Result<Stated<ImagePolicy>, EffectiveError> {
+    match ImagePolicy::parse(text) {
+        Ok(value) => Ok(Stated { value, origin }),
+        Err(error) => Err(EffectiveError::ImagePolicy { text: text.to_owned(), origin, error }),
+    }
+}
+
 /// What holds where no file states an image policy.
 const BUILT_IN: &str = "root=signed:=ignore";
+
+/// What holds for extensions where no file states one for their class.
+const BUILT_IN_EXTENSION: &str = "root=signed+absent:usr=signed+absent:=ignore";
 
 /// All policies together; if they exclude each other, the first two that do so alone are named,
 /// else all.

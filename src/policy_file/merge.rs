@@ -16,7 +16,8 @@
 //! | `trust.revoked`, `trust.minimum-version` | all of them |
 //! | `trust.kernel-keyring` | `off` < `require` |
 //! | `trust.command-line` | `authenticated` < `untrusted` |
-//! | `transport.plain-http` | `true` < `false` |
+//! | `transport.plain-http`, `boot.overlay` | `true` < `false` |
+//! | `extensions.*` | intersection for each class; built in if no file states one |
 //! | `transport.size-max` | the smaller |
 //! | `transport.memory-reserve`, `boot.hold` | the larger |
 //! | `archive.authentication` | `danger-none` < `checksum-pin` < `signature` |
@@ -95,6 +96,8 @@ pub struct Boot {
     pub on_refusal: Stated<OnRefusal>,
     /// How long the summary of a refusal stays before `on_refusal` acts.
     pub hold: Stated<Duration>,
+    /// Whether the root takes writes, into memory above what was authenticated.
+    pub overlay: Stated<bool>,
 }
 
 /// What every list of a designator has.
@@ -133,6 +136,7 @@ pub(super) fn boot(files: &[PolicyFile]) -> Boot {
         on_corruption: strictest(files, |it| &it.on_corruption, OnCorruption::Restart),
         on_refusal: strictest(files, |it| &it.on_refusal, OnRefusal::Reboot),
         hold: strictest(files, |it| &it.hold, Duration::from_secs(60)),
+        overlay: extreme(files, |it| &it.overlay, false, |it| Reverse(*it)),
     }
 }
 

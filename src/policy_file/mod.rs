@@ -31,7 +31,7 @@ pub use effective::{EffectivePolicy, Statements};
 pub use error::{EffectiveError, FileFault, PolicyFileError};
 pub use load::load_directories;
 pub use merge::{Archive, Boot, Transport, Trust};
-use raw::{RawFile, RawSigner};
+use raw::{RawExtensions, RawFile, RawSigner};
 pub use values::{
     ArchiveAuthentication, CommandLine, KernelKeyring, OnCorruption, OnRefusal, Signer,
     SignerScope, Stated, parse_duration, parse_size,
@@ -43,6 +43,7 @@ use crate::filesystem::FileSystem;
 use crate::finding::Origin;
 use crate::image_policy::{FileSystemSet, ImagePolicy};
 use crate::limits;
+use crate::purpose::Purpose;
 use crate::revocation::Revoked;
 use crate::version::is_plain;
 
@@ -72,6 +73,8 @@ pub struct PolicyFile {
     on_corruption: Option<Stated<OnCorruption>>,
     on_refusal: Option<Stated<OnRefusal>>,
     hold: Option<Stated<Duration>>,
+    overlay: Option<Stated<bool>>,
+    extensions: Vec<(Purpose, Stated<ImagePolicy>)>,
 }
 
 impl PolicyFile {
@@ -126,7 +129,11 @@ impl PolicyFile {
         let archive = self.archive.is_none()
             && self.archive_devices.is_none()
             && self.archive_set_id.is_none();
-        let boot = self.on_corruption.is_none() && self.on_refusal.is_none() && self.hold.is_none();
+        let boot = self.on_corruption.is_none()
+            && self.on_refusal.is_none()
+            && self.hold.is_none()
+            && self.overlay.is_none()
+            && self.extensions.is_empty();
         let lists = filesystems.is_empty() && revoked.is_empty() && signers.is_empty();
         image_policy.is_none() && lists && trust && transport && archive && boot
     }
@@ -140,14 +147,15 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn file(&self, raw: RawFile) -> Result<PolicyFile, PolicyFileError> {
-        let RawFile { image_policy, filesystems, trust, transport, archive, boot } = raw;
+        let RawFile { image_policy, filesystems, trust, transport, archive, boot, extensions } =
+            raw;
         let size = |text: &str| parse_size(text).filter(|it| *it <= limits::IMAGE);
         Ok(PolicyFile {
             path: self.path.to_owned(),
             image_policy_text: image_policy.as_ref().map(|it| it.get_ref().clone()),
-            image_policy: self.typed(image_policy, |text| {
-                ImagePolicy::parse(&text).map_err(|error| FileFault::ImagePolicy { text, error })
-            })?,
+            image_policy: self.typed(image_policy, parse_policy)?,
+            extensions: self.extensions(extensions)?,
+            overlay: self.typed(boot.overlay, Ok)?,
             filesystems: self.filesystems(filesystems)?,
             certificates: self.typed(trust.certificates, absolute_paths)?,
             kernel_keyring: self.typed(trust.kernel_keyring, Ok)?,
@@ -209,6 +217,24 @@ impl Reader<'_> {
                 if set.is_empty() { Err(FileFault::EmptyList) } else { Ok(set) }
             })?;
             all.insert(designator, stated);
+        }
+        Ok(all)
+    }
+
+    /// One policy for each class: its own, and the one for all of them.
+    fn extensions(
+        &self,
+        raw: RawExtensions,
+    ) -> Result<Vec<(Purpose, Stated<ImagePolicy>)>, PolicyFileError> {
+        let RawExtensions { image_policy, sysext, confext, portable, machine } = raw;
+        let mut all = Vec::new();
+        if let Some(stated) = self.typed(image_policy, parse_policy)? {
+            all.extend(Purpose::EXTENSIONS.map(|it| (it, stated.clone())));
+        }
+        for (purpose, text) in
+            Purpose::EXTENSIONS.into_iter().zip([sysext, confext, portable, machine])
+        {
+            all.extend(self.typed(text, parse_policy)?.map(|it| (purpose, it)));
         }
         Ok(all)
     }
@@ -297,6 +323,10 @@ pub fn mountable(designator: PartitionDesignator) -> Option<FileSystemSet> {
         }
         P::Swap | P::RootVerity | P::UsrVerity | P::RootVeritySig | P::UsrVeritySig => None,
     }
+}
+
+fn parse_policy(text: String) -> Result<ImagePolicy, FileFault> {
+    ImagePolicy::parse(&text).map_err(|error| FileFault::ImagePolicy { text, error })
 }
 
 fn value(key: &'static str, text: &str) -> FileFault {

@@ -28,6 +28,8 @@ pub(super) struct RawFile {
     pub(super) archive: RawArchive,
     #[serde(default)]
     pub(super) boot: RawBoot,
+    #[serde(default)]
+    pub(super) extensions: RawExtensions,
 }
 
 #[derive(Default, Deserialize)]
@@ -74,4 +76,15 @@ pub(super) struct RawBoot {
     pub(super) on_corruption: Option<Spanned<OnCorruption>>,
     pub(super) on_refusal: Option<Spanned<OnRefusal>>,
     pub(super) hold: Text,
+    pub(super) overlay: Option<Spanned<bool>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawExtensions {
+    pub(super) image_policy: Text,
+    pub(super) sysext: Text,
+    pub(super) confext: Text,
+    pub(super) portable: Text,
+    pub(super) machine: Text,
 }

@@ -56,6 +56,10 @@ authentication = "checksum-pin"
 on-corruption = "panic"
 on-refusal = "halt"
 hold = "2min"
+overlay = true
+[extensions]
+image-policy = "root=signed+absent:usr=signed+absent:=ignore"
+sysext = "usr=signed:=ignore"
 "#;
 
 #[test]
@@ -439,4 +443,59 @@ fn refuses_more_files_than_anyone_needs() {
     fs::write(dir.path().join("more.toml"), "image-policy = \"-\"").unwrap();
     let error = load_directories(&[dir.path()]).unwrap_err();
     assert!(matches!(error.fault, FileFault::TooMany), "{error}");
+}
+
+#[test]
+fn each_class_of_extensions_has_a_policy_of_its_own() {
+    let policy = together(&[file("a.toml", EVERYTHING)]).unwrap();
+    let line = |needle: &str| EVERYTHING.lines().position(|it| it.starts_with(needle)).unwrap() + 1;
+    let usr = |purpose| policy.for_purpose(purpose).unwrap().rule(PartitionDesignator::Usr);
+    let all = EVERYTHING.lines().count() - 1;
+    let (sysext, origins) = usr(Purpose::Sysext);
+    assert_eq!(sysext.uses, uses(&[Use::Signed]));
+    assert_eq!(origins, [at("a.toml", all), at("a.toml", line("sysext"))]);
+    let (confext, origins) = usr(Purpose::Confext);
+    assert_eq!(
+        (confext.uses, origins),
+        (uses(&[Use::Signed, Use::Absent]), vec![at("a.toml", all)])
+    );
+    // The machine's own policy does not speak of them, and its floors are those of the root.
+    assert!(!policy.rule(PartitionDesignator::Usr).0.uses.may_be_used());
+    let sysext = policy.for_purpose(Purpose::Sysext).unwrap();
+    assert!(sysext.trust().minimum_versions.is_empty());
+    assert_eq!(sysext.trust().signers, policy.trust().signers);
+    assert_eq!(policy.for_purpose(Purpose::System).unwrap().trust().minimum_versions.len(), 1);
+}
+
+#[test]
+fn extensions_are_signed_where_nobody_says_otherwise() {
+    let policy = together(&[file("a.toml", "image-policy = \"*\"\n")]).unwrap();
+    for purpose in Purpose::EXTENSIONS {
+        let policy = policy.for_purpose(purpose).unwrap();
+        for designator in [PartitionDesignator::Root, PartitionDesignator::Usr] {
+            let (rule, origins) = policy.rule(designator);
+            assert_eq!(
+                (rule.uses, origins),
+                (uses(&[Use::Signed, Use::Absent]), vec![Origin::BuiltIn])
+            );
+        }
+        assert!(!policy.rule(PartitionDesignator::Home).0.uses.may_be_used());
+    }
+}
+
+#[test]
+fn policies_of_one_class_that_exclude_each_other_are_refused_early() {
+    let one = file("a.toml", "[extensions]\nsysext = \"usr=signed:=absent\"\n");
+    let other = file("b.toml", "[extensions]\nsysext = \"root=signed:=absent\"\n");
+    assert!(together(std::slice::from_ref(&one)).is_ok());
+    assert!(matches!(together(&[one, other]), Err(EffectiveError::Exclusive { .. })));
+}
+
+#[test]
+fn an_overlay_needs_every_file_that_speaks_of_it() {
+    let overlay = |text: &str| file("a.toml", &format!("[boot]\noverlay = {text}\n"));
+    let held = |files: &[PolicyFile]| together(files).unwrap().boot().overlay.value;
+    assert!(held(&[overlay("true")]));
+    assert!(!held(&[overlay("true"), overlay("false")]));
+    assert!(!held(&[file("a.toml", EVERYTHING.split("overlay").next().unwrap())]));
 }

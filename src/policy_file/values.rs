@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::designator::PartitionDesignator;
 use crate::finding::Origin;
+use crate::purpose::Purpose;
 
 /// A value, and who stated it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +92,7 @@ pub enum OnRefusal {
 pub struct Signer {
     /// Its certificate file.
     pub certificate: PathBuf,
-    /// root, usr, archive, or several of them.
+    /// root, usr, archive, classes of extensions, or several of them.
     pub scopes: Vec<SignerScope>,
 }
 
@@ -100,8 +101,11 @@ pub struct Signer {
 pub enum SignerScope {
     /// A tar archive as a whole.
     Archive,
-    /// The root hash of a partition: root or usr.
+    /// The root hash of a partition of this machine: root or usr.
     Partition(PartitionDesignator),
+    /// The root hash of whatever partition of an image that becomes one of
+    /// [`Purpose::EXTENSIONS`].
+    Extension(Purpose),
 }
 
 impl SignerScope {
@@ -111,8 +115,22 @@ impl SignerScope {
         if name == Self::Archive.name() {
             return Some(Self::Archive);
         }
+        if let Some(purpose) = Purpose::EXTENSIONS.into_iter().find(|it| it.name() == name) {
+            return Some(Self::Extension(purpose));
+        }
         let designator = PartitionDesignator::from_name(name)?;
         designator.signature().is_some().then_some(Self::Partition(designator))
+    }
+
+    /// What has to be in an anchor's scope for its signature over a root hash to count.
+    #[must_use]
+    pub fn of(purpose: Purpose, designator: PartitionDesignator) -> Self {
+        match purpose {
+            Purpose::System => Self::Partition(designator),
+            Purpose::Sysext | Purpose::Confext | Purpose::Portable | Purpose::Machine => {
+                Self::Extension(purpose)
+            }
+        }
     }
 
     /// That word.
@@ -121,6 +139,7 @@ impl SignerScope {
         match self {
             Self::Archive => "archive",
             Self::Partition(designator) => designator.name(),
+            Self::Extension(purpose) => purpose.name(),
         }
     }
 }
@@ -206,5 +225,23 @@ mod tests {
         assert!(OnCorruption::Restart > OnCorruption::Eio);
         assert!(KernelKeyring::Require > KernelKeyring::Off);
         assert!(CommandLine::Untrusted > CommandLine::Authenticated);
+    }
+    #[test]
+    fn a_scope_is_an_archive_a_partition_that_can_be_signed_or_an_extension() {
+        for name in ["archive", "root", "usr", "sysext", "confext", "portable", "machine"] {
+            assert_eq!(SignerScope::from_name(name).map(SignerScope::name), Some(name));
+        }
+        for name in ["", "home", "esp", "root-verity", "system", "Sysext"] {
+            assert_eq!(SignerScope::from_name(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_key_for_root_is_none_for_an_extension() {
+        let root = PartitionDesignator::Root;
+        assert_eq!(SignerScope::of(Purpose::System, root), SignerScope::Partition(root));
+        for purpose in Purpose::EXTENSIONS {
+            assert_eq!(SignerScope::of(purpose, root), SignerScope::Extension(purpose));
+        }
     }
 }

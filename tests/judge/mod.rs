@@ -22,6 +22,7 @@ use veriroot::finding::{Finding, Origin, Outcome, Refusal};
 use veriroot::loader::{Demands, audit};
 use veriroot::policy::Expectation;
 use veriroot::policy_file::{EffectivePolicy, PolicyFile, Statements};
+use veriroot::purpose::Purpose;
 use veriroot::report::Report;
 use veriroot::request::Pin;
 use veriroot::source::Source;
@@ -41,6 +42,7 @@ pub(crate) struct Machine {
     pub(crate) pins_suffice: bool,
     pub(crate) root_slot: Option<u32>,
     pub(crate) architecture: Architecture,
+    pub(crate) purpose: Purpose,
 }
 
 impl Default for Machine {
@@ -54,6 +56,7 @@ impl Default for Machine {
             pins_suffice: false,
             root_slot: None,
             architecture: Architecture::from_name("x86-64").unwrap(),
+            purpose: Purpose::System,
         }
     }
 }
@@ -97,6 +100,7 @@ impl Machine {
                 pins: &self.pins,
                 pins_suffice: self.pins_suffice,
                 revoked: &policy.trust().revoked,
+                purpose: self.purpose,
             },
             expectation: Expectation {
                 root_slot: self.root_slot.map(|it| (it, format!("root=…-part{it}"))),

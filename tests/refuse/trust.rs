@@ -7,6 +7,7 @@ use veriroot::authenticate::cms::CmsError;
 use veriroot::designator::PartitionDesignator;
 use veriroot::error::Error;
 use veriroot::finding::{Class, Refusal};
+use veriroot::purpose::Purpose;
 use veriroot_test_support::ddi::{Arch, Ddi, Volume, type_guid};
 use veriroot_test_support::erofs::Erofs;
 use veriroot_test_support::keys;
@@ -99,5 +100,25 @@ fn refuses_anchor_without_a_scope_where_another_has_one() {
     let image = Ddi::builder().change("root", |it| it.signed_by(&keys::revoked())).build();
     let twin = Twin::new(Machine { file: None, ..stating("") }, image);
     let error = twin.refused_by(&scoped("\"root\", \"usr\""));
+    assert!(matches!(cms(error), CmsError::OutOfScope { .. }));
+}
+
+// I-16: a signature does not say what it was made for.
+#[test]
+fn refuses_extension_signed_by_a_key_for_usr() {
+    let sysext = |scope| Machine { purpose: Purpose::Sysext, ..scoped(scope) };
+    let usr = Ddi::empty().volume("usr", Volume::new(Erofs::usr_tree(4096).build())).build();
+    let twin = Twin::new(sysext("\"sysext\""), usr);
+    for scope in ["\"root\", \"usr\"", "\"confext\"", "\"portable\", \"machine\""] {
+        let error = twin.refused_by(&sysext(scope));
+        assert!(matches!(cms(error), CmsError::OutOfScope { .. }), "{scope}");
+    }
+}
+
+// I-16
+#[test]
+fn refuses_root_signed_by_a_key_for_extensions() {
+    let twin = Twin::new(scoped("\"root\""), Ddi::builder().build());
+    let error = twin.refused_by(&scoped("\"sysext\", \"confext\", \"portable\", \"machine\""));
     assert!(matches!(cms(error), CmsError::OutOfScope { .. }));
 }
