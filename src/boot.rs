@@ -13,27 +13,27 @@ use std::path::{Path, PathBuf};
 use data_encoding::HEXLOWER;
 use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
 
+use crate::authenticate::anchors::TrustAnchors;
 use crate::authenticate::{AuthenticateError, Trust};
 use crate::checksums::{self, Check, Received, receive};
 use crate::cmdline;
-use crate::designator::{Architecture, PartitionDesignator};
+use crate::designator::Architecture;
 use crate::error::Error;
-use crate::expose::{Exposed, ExposedTree, Places};
+use crate::expose::{Exposed, ExposedTree, Placement, Places, Target};
 use crate::fetch::Progress;
-use crate::finding::Origin;
 use crate::identify::Identified;
 use crate::limits;
 use crate::loader::{self, ArchiveDemands, Demands};
 use crate::policy::{ArchivePin, Expectation};
 use crate::policy_file::{EffectivePolicy, OnRefusal, PolicyFile, Statements, load_directories};
+use crate::purpose;
 use crate::report::Report;
 use crate::request::pull::{Format, ImageClass, TransportCheck};
 use crate::request::{Purpose, Request, RequestError, RootDevice, Side, Told, Transfer};
 use crate::rivals;
-use crate::source::{Source, Transport};
+use crate::source::Source;
 use crate::sys::memfd::SealedMemfd;
 use crate::unpack::{Destination, TreeKind, Unpacked};
-use crate::url::Scheme;
 use crate::wire;
 
 /// The file system of an initrd that is no tmpfs (linux/magic.h).
@@ -66,7 +66,7 @@ impl Default for System {
             policy: paths(["/etc/veriroot/policy.d", "/usr/lib/veriroot/policy.d"]),
             anchors: paths(["/etc/verity.d", "/usr/lib/verity.d"]),
             keyrings: checksums::built_in(),
-            places: Places { root: PathBuf::from("/sysroot"), dev: PathBuf::from("/dev") },
+            places: Places::default(),
         }
     }
 }
@@ -147,7 +147,63 @@ struct Attempt<'a> {
 struct Loaded<'a> {
     at: usize,
     transfer: &'a Transfer,
+    judge: &'a Judge,
     verified: Verified,
+}
+
+/// What the image of one transfer is judged by.
+struct Judge {
+    purpose: purpose::Purpose,
+    policy: EffectivePolicy,
+    anchors: Option<TrustAnchors>,
+    check: Check,
+}
+
+impl Judge {
+    fn of(
+        transfer: &Transfer,
+        request: &Request,
+        policy: &EffectivePolicy,
+        system: &System,
+    ) -> Result<Self, Error> {
+        let purpose = match (transfer.purpose(), transfer.class()) {
+            (Purpose::Root, _) => purpose::Purpose::System,
+            (Purpose::Directory(_), ImageClass::Machine) => purpose::Purpose::Machine,
+            (Purpose::Directory(_), ImageClass::Portable) => purpose::Purpose::Portable,
+            (Purpose::Directory(_), ImageClass::Sysext) => purpose::Purpose::Sysext,
+            (Purpose::Directory(_), ImageClass::Confext) => purpose::Purpose::Confext,
+        };
+        let policy = policy.for_purpose(purpose)?;
+        let pins = if purpose == purpose::Purpose::System { request.pins() } else { &[] };
+        let anchors = match transfer.format() {
+            Format::Raw => loader::trust_anchors(&policy, pins, &system.anchors)?,
+            Format::Tar => None,
+        };
+        let check = Check::of(transfer.check(), policy.transport(), &system.keyrings)?;
+        Ok(Self { purpose, policy, anchors, check })
+    }
+
+    /// Pins, slots and filters of the command line speak of the root.
+    fn demands<'a>(&'a self, request: &'a Request) -> Result<Demands<'a>, RequestError> {
+        let system = self.purpose == purpose::Purpose::System;
+        let pins = if system { request.pins() } else { &[] };
+        let trust = Trust::of_policy(self.policy.trust(), self.anchors.as_ref(), pins);
+        Ok(Demands {
+            architecture: native()?,
+            policy: &self.policy,
+            trust: trust.for_purpose(self.purpose),
+            expectation: if system { expectation(request) } else { Expectation::default() },
+        })
+    }
+
+    /// Where it goes.
+    fn placement(&self, transfer: &Transfer, places: &Places) -> Placement {
+        let target = match transfer.purpose() {
+            Purpose::Root => Target::System { overlay: self.policy.boot().overlay.value },
+            Purpose::Directory(path) => Target::Extension(self.purpose, path.clone()),
+        };
+        Placement { name: transfer.name().to_owned(), target, places: places.clone() }
+    }
 }
 
 /// What was verified of a transfer.
@@ -200,36 +256,35 @@ impl Attempt<'_> {
         let policy = effective(&files, request.image_policies())?;
         policy.bootable()?;
         honour(&policy, &request)?;
-        let anchors = match request.transfers().iter().any(|it| it.format() == Format::Raw) {
-            true => loader::trust_anchors(&policy, request.pins(), &system.anchors)?,
-            false => None,
-        };
-        let demands = Demands {
-            architecture: native()?,
-            policy: &policy,
-            trust: Trust::of_policy(policy.trust(), anchors.as_ref(), request.pins()),
-            expectation: expectation(&request),
-        };
-        let check = |it: &Transfer| Check::of(it.check(), policy.transport(), &system.keyrings);
-        let checks: Vec<Check> = request.transfers().iter().map(check).collect::<Result<_, _>>()?;
+        let judges = request.transfers().iter();
+        let judges = judges.map(|it| Judge::of(it, &request, &policy, system));
+        let judges = judges.collect::<Result<Vec<_>, _>>()?;
         // Everything is judged before anything is exposed; what was verified stays in memory.
         let mut loaded = Vec::new();
-        for (at, (transfer, check)) in request.transfers().iter().zip(checks).enumerate() {
+        for (at, (transfer, judge)) in request.transfers().iter().zip(&judges).enumerate() {
             self.reports.push(Report::of(&transfer.url().to_string()));
             self.at = Some(at);
+            let check = judge.check.clone();
             let verified = match transfer.format() {
-                Format::Raw => Verified::Image(self.load(transfer, check, &demands, progress)?),
+                Format::Raw => {
+                    let demands = judge.demands(&request)?;
+                    Verified::Image(self.load(transfer, check, &demands, progress)?)
+                }
                 Format::Tar => Verified::Tree(self.unpack(transfer, check, &policy, progress)?),
             };
-            loaded.push(Loaded { at, transfer, verified });
+            loaded.push(Loaded { at, transfer, judge, verified });
         }
         // The root last: whoever waits for it finds the rest in place.
         loaded.sort_by_key(|it| *it.transfer.purpose() == Purpose::Root);
         let mut exposed = Vec::new();
-        for Loaded { at, transfer, verified } in loaded {
+        for Loaded { at, transfer, judge, verified } in loaded {
             self.at = Some(at);
             exposed.push(match verified {
-                Verified::Image(it) => Handed::Image(self.expose(transfer, it, &policy)?),
+                Verified::Image(it) => {
+                    let placement = judge.placement(transfer, &system.places);
+                    let report = self.report();
+                    Handed::Image(loader::hand_over(it, &judge.policy, &placement, report)?)
+                }
                 Verified::Tree(it) => Handed::Tree(self.place(transfer, it)?),
             });
         }
@@ -267,7 +322,7 @@ impl Attempt<'_> {
         let anchors = loader::archive_anchors(policy, pin.as_ref(), &self.system.anchors)?;
         let trust = Trust::of_policy(policy.trust(), anchors.as_ref(), &[]);
         let demands = ArchiveDemands { policy, trust, pin };
-        let transport = transport(policy);
+        let transport = loader::transport(policy);
         // A pin is held against the archive where it is authenticated.
         let check = if let Check::Sha256(_) = check { Check::No } else { check };
         let received = received(transfer, check, policy)?;
@@ -283,23 +338,6 @@ impl Attempt<'_> {
             Purpose::Directory(_) => None,
         };
         loader::place_archive(tree, root, self.report())
-    }
-
-    /// Puts one transfer into its place.
-    fn expose(
-        &mut self,
-        transfer: &Transfer,
-        identified: Identified<SealedMemfd>,
-        policy: &EffectivePolicy,
-    ) -> Result<Exposed, Error> {
-        let places = &self.system.places;
-        match transfer.purpose() {
-            Purpose::Root => {
-                let destination = (transfer.name(), places);
-                loader::hand_over(identified, policy, destination, self.report())
-            }
-            Purpose::Directory(_) => Err(unsupported("a transfer that is not the root").into()),
-        }
     }
 }
 
@@ -329,13 +367,8 @@ fn received(
         origin: transfer.origin().clone(),
         memory_reserve: policy.transport().memory_reserve.value,
     };
-    let source = Source::open_url(transfer.url(), &transport(policy))?;
+    let source = Source::open_url(transfer.url(), &loader::transport(policy))?;
     Ok(receive(source, &demand)?)
-}
-
-/// What this version does not do.
-fn unsupported(word: &str) -> RequestError {
-    RequestError::Unsupported { word: word.to_owned() }
 }
 
 fn read_cmdline(path: &Path) -> Result<String, Error> {
@@ -362,31 +395,16 @@ fn honour(policy: &EffectivePolicy, request: &Request) -> Result<(), Error> {
     if let Some((key, origin)) = policy.unsupported() {
         return Err(RequestError::PolicyKey { key, origin }.into());
     }
-    let (root, origins) = policy.rule(PartitionDesignator::Root);
     let tree = request.root().is_some_and(|it| it.device == RootDevice::Directory);
     if let (true, Some(pin)) = (tree, request.pins().first()) {
         let (designator, pin) = (pin.designator, pin.clone());
         return Err(AuthenticateError::PinUnused { designator, pin }.into());
     }
-    if request.root().is_some() && !tree && !root.uses.may_be_used() {
-        let origin = origins.into_iter().next().unwrap_or(Origin::BuiltIn);
-        let key = "a system without a root partition";
-        return Err(RequestError::PolicyKey { key, origin }.into());
-    }
     Ok(request.transfers().iter().try_for_each(|transfer| can_load(policy, transfer))?)
 }
 
 fn can_load(policy: &EffectivePolicy, transfer: &Transfer) -> Result<(), RequestError> {
-    let plain_http = &policy.transport().plain_http;
-    if transfer.url().scheme() == Scheme::Http && !plain_http.value {
-        return Err(RequestError::PlainHttp { origin: plain_http.origin.clone() });
-    }
-    let is_tar = transfer.format() == Format::Tar;
-    if matches!(transfer.purpose(), Purpose::Directory(_)) && !is_tar {
-        let words = format!("{} (a transfer that does not become the root)", transfer.class());
-        return Err(unsupported(&words));
-    }
-    Ok(())
+    loader::permits(transfer.url(), policy)
 }
 
 fn native() -> Result<Architecture, RequestError> {
@@ -399,17 +417,4 @@ fn expectation(request: &Request) -> Expectation {
         RootDevice::Partition(number) => Some((number, root.word.clone())),
     });
     Expectation { root_slot, image_filter: request.image_filter().clone() }
-}
-
-fn transport(policy: &EffectivePolicy) -> Transport {
-    let configured = policy.transport();
-    // An initrd that loads over plain HTTP needs no roots; a file that a policy names has to be
-    // there.
-    let roots = &configured.tls_roots;
-    let wanted = roots.origin != Origin::BuiltIn || roots.value.exists();
-    Transport {
-        tls_roots: wanted.then(|| roots.value.clone()),
-        size_max: configured.size_max.value,
-        ..Transport::default()
-    }
 }

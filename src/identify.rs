@@ -24,6 +24,8 @@ pub struct IdentifiedPartition {
     pub number: u32,
     /// Where its data stand.
     pub data: ByteRange,
+    /// Whether its GPT bit says that nobody shall write to it.
+    pub read_only: bool,
     /// What is known of the bytes.
     pub content: Content,
     /// What is on it.
@@ -46,15 +48,17 @@ impl IdentifiedPartition {
 /// It can't be put together, doubled, or left out: [`crate::verity`] takes nothing without a known file system.
 ///
 /// ```
-/// # use veriroot::{identify::Identified, policy_file::EffectivePolicy, sys::memfd::SealedMemfd, verity::map};
-/// fn next(it: Identified<SealedMemfd>, policy: &EffectivePolicy) -> bool {
-///     map(it, policy).is_ok()
+/// # use veriroot::{identify::Identified, policy_file::EffectivePolicy, sys::memfd::SealedMemfd};
+/// # use veriroot::verity::{Making, map};
+/// fn next(it: Identified<SealedMemfd>, policy: &EffectivePolicy, making: Making<'_>) -> bool {
+///     map(it, policy, making).is_ok()
 /// }
 /// ```
 /// ```compile_fail,E0308
-/// # use veriroot::{fetch::Fetched, policy_file::EffectivePolicy, sys::memfd::SealedMemfd, verity::map};
-/// fn next(it: Fetched<SealedMemfd>, policy: &EffectivePolicy) -> bool {
-///     map(it, policy).is_ok()
+/// # use veriroot::{fetch::Fetched, policy_file::EffectivePolicy, sys::memfd::SealedMemfd};
+/// # use veriroot::verity::{Making, map};
+/// fn next(it: Fetched<SealedMemfd>, policy: &EffectivePolicy, making: Making<'_>) -> bool {
+///     map(it, policy, making).is_ok()
 /// }
 /// ```
 /// ```compile_fail,E0451
@@ -137,7 +141,8 @@ pub fn identify<S>(fetched: Fetched<S>) -> Result<Identified<S>, IdentifyError> 
 }
 
 fn identify_one(partition: FetchedPartition) -> Result<IdentifiedPartition, IdentifyError> {
-    let FetchedPartition { designator, number, data, content, ends, rule, origins } = partition;
+    let FetchedPartition { designator, number, data, read_only, content, ends, rule, origins } =
+        partition;
     let filesystem = ends
         .into_windows()
         .and_then(|windows| probe(&windows))
@@ -149,7 +154,7 @@ fn identify_one(partition: FetchedPartition) -> Result<IdentifiedPartition, Iden
         let found = filesystem;
         return Err(IdentifyError::NotAdmitted { designator, found, expected, origins });
     }
-    Ok(IdentifiedPartition { designator, number, data, content, filesystem })
+    Ok(IdentifiedPartition { designator, number, data, read_only, content, filesystem })
 }
 
 impl<S> Identified<S> {

@@ -169,3 +169,23 @@ pub const ARCHIVE_XATTRS: usize = 64;
 
 /// The value of one extended attribute, bytes (Linux, XATTR_SIZE_MAX).
 pub const ARCHIVE_XATTR: usize = 64 * 1024;
+
+/// Name that somebody gives to an image's devices, bytes: with designator and marks it has to fit
+/// the 128 bytes of a device-mapper UUID.
+pub const DEVICE_NAME: usize = 48;
+
+/// Entries looked at in an image's directory of extension-release files. Extensions have one.
+pub const EXTENSION_RELEASES: usize = 64;
+
+/// Memory that a root in memory may take, as tmpfs(5) has it. It holds links and what services
+/// write below /etc and /var.
+pub const ROOT_IN_MEMORY: &str = "25%";
+
+/// The list of mounts, bytes. A machine with a thousand of them writes about 150 KiB.
+pub const MOUNTS: usize = 4 << 20;
+
+/// The name of a loop device's file as the kernel tells it, bytes.
+pub const BACKING_FILE: usize = 4096;
+
+/// A note about one device, bytes. Three links of a name of 255 bytes take less than 4 KiB.
+pub const NOTE: usize = 8 * 1024;

@@ -15,21 +15,23 @@ use crate::checksums::Received;
 use crate::designator::{Architecture, PartitionDesignator};
 use crate::dissect::{Scope, dissect};
 use crate::error::Error;
-use crate::expose::{Exposed, ExposedTree, Places, expose, expose_tree, reach};
+use crate::escape::escape;
+use crate::expose::{ExposeError, Exposed, ExposedTree, Placement, expose, expose_tree, reach_at};
 use crate::fetch::{LetGo, Progress, Sealing, Store, fetch};
+use crate::finding::Origin;
 use crate::identify::{Identified, identify};
 use crate::image_policy::{Use, UseSet};
 use crate::limits;
 use crate::policy::{ArchiveDemand, ArchivePin, Expectation, admit, admit_archive};
 use crate::policy_file::{ArchiveAuthentication, CommandLine, EffectivePolicy};
 use crate::report::Report;
-use crate::request::Pin;
+use crate::request::{Pin, RequestError};
 use crate::source::{self, Failure, Source, Terms, Transport};
 use crate::sys::memfd::SealedMemfd;
 use crate::units::ByteRange;
 use crate::unpack::{self, Destination, TreeKind, Unpacked, unpack};
-use crate::url::SourceUrl;
-use crate::verity::map;
+use crate::url::{Scheme, SourceUrl};
+use crate::verity::{Making, map};
 
 /// Everything that is demanded of an image.
 #[derive(Debug)]
@@ -102,6 +104,42 @@ pub fn trust_anchors(
     }
 }
 
+/// Whether the policy lets images travel so.
+///
+/// # Errors
+/// [`RequestError::PlainHttp`].
+pub fn permits(url: &SourceUrl, policy: &EffectivePolicy) -> Result<(), RequestError> {
+    let plain_http = &policy.transport().plain_http;
+    if url.scheme() == Scheme::Http && !plain_http.value {
+        return Err(RequestError::PlainHttp { origin: plain_http.origin.clone() });
+    }
+    Ok(())
+}
+
+/// How the policy has things travel.
+#[must_use]
+pub fn transport(policy: &EffectivePolicy) -> Transport {
+    let configured = policy.transport();
+    // An initrd that loads over plain HTTP needs no roots; a file that a policy names has to be
+    // there.
+    let roots = &configured.tls_roots;
+    let wanted = roots.origin != Origin::BuiltIn || roots.value.exists();
+    Transport {
+        tls_roots: wanted.then(|| roots.value.clone()),
+        size_max: configured.size_max.value,
+        ..Transport::default()
+    }
+}
+
+/// Opens a URL as the policy has it.
+///
+/// # Errors
+/// [`RequestError::PlainHttp`]; what opening it gives.
+pub fn open(url: &SourceUrl, policy: &EffectivePolicy) -> Result<Source, Error> {
+    permits(url, policy)?;
+    Ok(Source::open_url(url, &transport(policy))?)
+}
+
 /// Judges an image offline: every stage up to the file system, every block hashed, nothing kept.
 pub fn audit(
     received: Received,
@@ -109,8 +147,8 @@ pub fn audit(
     report: &mut Report,
     progress: &mut dyn Progress,
 ) -> Result<(), Error> {
-    let identified = judge(received, demands, LetGo, report, progress)?;
-    report.left_to_boot(&identified, demands.policy.trust());
+    let _identified = judge(received, demands, LetGo, report, progress)?;
+    report.left_to_boot(demands.policy.trust());
     Ok(())
 }
 
@@ -128,20 +166,24 @@ pub fn load(
     judge(received, demands, store, report, progress)
 }
 
-/// Maps what was verified and makes a root of it. Dropping the result takes everything back, until
-/// it is kept.
+/// Maps what was verified and puts it into its place. Dropping the result takes everything back,
+/// until it is kept.
 ///
 /// # Errors
 /// The first refusal. Nothing is mapped, mounted or linked then.
 pub fn hand_over(
     identified: Identified<SealedMemfd>,
     policy: &EffectivePolicy,
-    (name, places): (&str, &Places),
+    placement: &Placement,
     report: &mut Report,
 ) -> Result<Exposed, Error> {
-    let mapped = map(identified, policy)?;
+    let name = || escape(&placement.name);
+    let names =
+        placement.device_names().map_err(|error| ExposeError::Name { name: name(), error })?;
+    let making = Making { names: &names, copies: placement.takes_writes() };
+    let mapped = map(identified, policy, making)?;
     let floors = &policy.trust().minimum_versions;
-    let exposed = expose(mapped, floors, name, places)?;
+    let exposed = expose(mapped, floors, placement)?;
     report.exposed(&exposed, floors);
     Ok(exposed)
 }
@@ -254,7 +296,7 @@ pub fn load_archive(
     let floors = &demands.policy.trust().minimum_versions;
     // An extension has no version of the kind that floors are about.
     let version = match destination.kind {
-        TreeKind::System => reach(floors, &unpacked.path())?,
+        TreeKind::System => reach_at(floors, &unpacked.path())?,
         TreeKind::SystemExtension | TreeKind::ConfigurationExtension | TreeKind::Any => None,
     };
     report.archive_unpacked(unpacked.totals(), version.as_ref(), floors);

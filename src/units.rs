@@ -15,6 +15,9 @@ impl SectorSize {
     /// The sizes systemd looks for a header at (systemd 262, gpt.c), in that order.
     pub const ALL: [Self; 4] = [Self(512), Self(1024), Self(2048), Self(4096)];
 
+    /// The one that every file system can live with.
+    pub const SMALLEST: Self = Self(512);
+
     /// Bytes per sector.
     #[must_use]
     pub fn bytes(self) -> u64 {

@@ -11,7 +11,7 @@ use veriroot::image_policy::UseSet;
 use veriroot::policy_file::{EffectivePolicy, OnRefusal, PolicyFile, Statements};
 
 /// Profile, and the uses of every partition that may be more than ignored.
-const PROFILES: [(&str, &[(&str, &str)]); 4] = [
+const PROFILES: [(&str, &[(&str, &str)]); 5] = [
     (
         "installer.toml",
         &[
@@ -35,6 +35,10 @@ const PROFILES: [(&str, &[(&str, &str)]); 4] = [
     (
         "netboot.toml",
         &[("root", "signed"), ("root-verity", "unprotected"), ("root-verity-sig", "unprotected")],
+    ),
+    (
+        "usr-only.toml",
+        &[("usr", "signed"), ("usr-verity", "unprotected"), ("usr-verity-sig", "unprotected")],
     ),
     (
         "usr-signed-root-plain.toml",

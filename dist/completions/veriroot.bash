@@ -16,11 +16,17 @@ _veriroot() {
             ",$1")
                 cmd="veriroot"
                 ;;
+            veriroot,attach)
+                cmd="veriroot__subcmd__attach"
+                ;;
             veriroot,audit)
                 cmd="veriroot__subcmd__audit"
                 ;;
             veriroot,boot)
                 cmd="veriroot__subcmd__boot"
+                ;;
+            veriroot,detach)
+                cmd="veriroot__subcmd__detach"
                 ;;
             veriroot,dissect)
                 cmd="veriroot__subcmd__dissect"
@@ -34,14 +40,26 @@ _veriroot() {
             veriroot,keys)
                 cmd="veriroot__subcmd__keys"
                 ;;
+            veriroot,mount)
+                cmd="veriroot__subcmd__mount"
+                ;;
             veriroot,policy)
                 cmd="veriroot__subcmd__policy"
+                ;;
+            veriroot,umount)
+                cmd="veriroot__subcmd__umount"
+                ;;
+            veriroot__subcmd__help,attach)
+                cmd="veriroot__subcmd__help__subcmd__attach"
                 ;;
             veriroot__subcmd__help,audit)
                 cmd="veriroot__subcmd__help__subcmd__audit"
                 ;;
             veriroot__subcmd__help,boot)
                 cmd="veriroot__subcmd__help__subcmd__boot"
+                ;;
+            veriroot__subcmd__help,detach)
+                cmd="veriroot__subcmd__help__subcmd__detach"
                 ;;
             veriroot__subcmd__help,dissect)
                 cmd="veriroot__subcmd__help__subcmd__dissect"
@@ -55,8 +73,14 @@ _veriroot() {
             veriroot__subcmd__help,keys)
                 cmd="veriroot__subcmd__help__subcmd__keys"
                 ;;
+            veriroot__subcmd__help,mount)
+                cmd="veriroot__subcmd__help__subcmd__mount"
+                ;;
             veriroot__subcmd__help,policy)
                 cmd="veriroot__subcmd__help__subcmd__policy"
+                ;;
+            veriroot__subcmd__help,umount)
+                cmd="veriroot__subcmd__help__subcmd__umount"
                 ;;
             veriroot__subcmd__help__subcmd__keys,check)
                 cmd="veriroot__subcmd__help__subcmd__keys__subcmd__check"
@@ -122,7 +146,7 @@ _veriroot() {
 
     case "${cmd}" in
         veriroot)
-            opts="-h -V --help --version audit boot dissect doctor keys policy help"
+            opts="-h -V --help --version attach audit boot detach dissect doctor keys mount policy umount help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -135,8 +159,8 @@ _veriroot() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        veriroot__subcmd__audit)
-            opts="-q -h --image-policy --image-filter --certificate --policy-file --root-hash --usr-hash --verify --architecture --json --sarif --html --quiet --help"
+        veriroot__subcmd__attach)
+            opts="-q -h --image-policy --image-filter --certificate --policy-file --root-hash --usr-hash --architecture --json --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -166,11 +190,57 @@ _veriroot() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --verify)
+                --architecture)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --json)
+                    COMPREPLY=($(compgen -W "pretty short off" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        veriroot__subcmd__audit)
+            opts="-q -h --image-policy --image-filter --certificate --policy-file --root-hash --usr-hash --architecture --verify --json --sarif --html --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --image-policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image-filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certificate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root-hash)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --usr-hash)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --architecture)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --verify)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -196,6 +266,24 @@ _veriroot() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        veriroot__subcmd__detach)
+            opts="-q -h --json --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --json)
+                    COMPREPLY=($(compgen -W "pretty short off" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -260,8 +348,22 @@ _veriroot() {
             return 0
             ;;
         veriroot__subcmd__help)
-            opts="audit boot dissect doctor keys policy help"
+            opts="attach audit boot detach dissect doctor keys mount policy umount help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        veriroot__subcmd__help__subcmd__attach)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -288,6 +390,20 @@ _veriroot() {
             return 0
             ;;
         veriroot__subcmd__help__subcmd__boot)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        veriroot__subcmd__help__subcmd__detach)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -385,6 +501,20 @@ _veriroot() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        veriroot__subcmd__help__subcmd__mount)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         veriroot__subcmd__help__subcmd__policy)
             opts="show lint diff"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -430,6 +560,20 @@ _veriroot() {
         veriroot__subcmd__help__subcmd__policy__subcmd__show)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        veriroot__subcmd__help__subcmd__umount)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -571,6 +715,52 @@ _veriroot() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        veriroot__subcmd__mount)
+            opts="-q -h --image-policy --image-filter --certificate --policy-file --root-hash --usr-hash --architecture --json --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --image-policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image-filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certificate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root-hash)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --usr-hash)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --architecture)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --json)
+                    COMPREPLY=($(compgen -W "pretty short off" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         veriroot__subcmd__policy)
             opts="-h --help show lint diff help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -694,6 +884,24 @@ _veriroot() {
         veriroot__subcmd__policy__subcmd__show)
             opts="-h --as-systemd --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --json)
+                    COMPREPLY=($(compgen -W "pretty short off" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        veriroot__subcmd__umount)
+            opts="-q -h --json --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

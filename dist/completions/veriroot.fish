@@ -26,21 +26,37 @@ end
 
 complete -c veriroot -n "__fish_veriroot_needs_command" -s h -l help -d 'Print help'
 complete -c veriroot -n "__fish_veriroot_needs_command" -s V -l version -d 'Print version'
+complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "attach" -d 'Makes devices of an image, as a boot does, and mounts nothing'
 complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "audit" -d 'Judges an image with the boot engine: policy, signature, every block'
 complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "boot" -d 'Boots the image that the kernel command line names (run in an initrd)'
+complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "detach" -d 'Removes the devices that attach made'
 complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "dissect" -d 'Shows what an image says about itself, and whether a policy admits it'
 complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "doctor" -d 'Says whether an initrd has what a boot needs, and what is missing'
 complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "keys" -d 'Shows the trust anchors of a boot, and what is wrong with them'
+complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "mount" -d 'Mounts an image read-only, as a boot does'
 complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "policy" -d 'Shows, lints and compares image policies'
+complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "umount" -d 'Takes away what mount made'
 complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -l image-policy -d 'Image policy to demand (systemd.image-policy(7))' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -l image-filter -d 'Candidate partitions, such as root=fixture_2*' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -l certificate -d 'Trusted certificate or directory; repeatable' -r -F
+complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -l policy-file -d 'Policy file to demand; repeatable, all hold' -r -F
+complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -l root-hash -d 'Root hash that root must have besides' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -l usr-hash -d 'Root hash that usr must have besides' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -l architecture -d 'Machine the image is for, such as arm64' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -l json -d 'Print what was done as JSON: pretty, short or off' -r -f -a "pretty\t'Indented'
+short\t'On one line'
+off\t'Not at all'"
+complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -s q -l quiet -d 'Say nothing but why it was refused'
+complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -s h -l help -d 'Print help'
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l image-policy -d 'Image policy to demand (systemd.image-policy(7))' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l image-filter -d 'Candidate partitions, such as root=fixture_2*' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l certificate -d 'Trusted certificate or directory; repeatable' -r -F
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l policy-file -d 'Policy file to demand; repeatable, all hold' -r -F
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l root-hash -d 'Root hash that root must have besides' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l usr-hash -d 'Root hash that usr must have besides' -r
-complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l verify -d 'Transport: signature, checksum, no or a SHA-256' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l architecture -d 'Machine the image is for, such as arm64' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l verify -d 'Transport: signature, checksum, no or a SHA-256' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l json -d 'Print each verdict as JSON: pretty, short or off' -r -f -a "pretty\t'Indented'
 short\t'On one line'
 off\t'Not at all'"
@@ -49,6 +65,11 @@ complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l sarif -d 'Pr
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -s q -l quiet -d 'Say nothing but why an image is refused'
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -s h -l help -d 'Print help'
 complete -c veriroot -n "__fish_veriroot_using_subcommand boot" -s h -l help -d 'Print help'
+complete -c veriroot -n "__fish_veriroot_using_subcommand detach" -l json -d 'Print what was done as JSON: pretty, short or off' -r -f -a "pretty\t'Indented'
+short\t'On one line'
+off\t'Not at all'"
+complete -c veriroot -n "__fish_veriroot_using_subcommand detach" -s q -l quiet -d 'Say nothing but why it was refused'
+complete -c veriroot -n "__fish_veriroot_using_subcommand detach" -s h -l help -d 'Print help'
 complete -c veriroot -n "__fish_veriroot_using_subcommand dissect" -l image-policy -d 'Image policy to hold the layout against, as in systemd.image-policy(7)' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand dissect" -l image-filter -d 'Partitions to look at, such as root=fixture_2*' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand dissect" -l policy-file -d 'Policy file to hold the layout against (repeatable; all must be met)' -r -F
@@ -83,6 +104,18 @@ complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and __fish_seen_
 complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and __fish_seen_subcommand_from help" -f -a "list" -d 'Lists the trust anchors, and the files that can\'t be one'
 complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and __fish_seen_subcommand_from help" -f -a "check" -d 'Says whether a boot would go on with them, and if not, why'
 complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -l image-policy -d 'Image policy to demand (systemd.image-policy(7))' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -l image-filter -d 'Candidate partitions, such as root=fixture_2*' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -l certificate -d 'Trusted certificate or directory; repeatable' -r -F
+complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -l policy-file -d 'Policy file to demand; repeatable, all hold' -r -F
+complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -l root-hash -d 'Root hash that root must have besides' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -l usr-hash -d 'Root hash that usr must have besides' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -l architecture -d 'Machine the image is for, such as arm64' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -l json -d 'Print what was done as JSON: pretty, short or off' -r -f -a "pretty\t'Indented'
+short\t'On one line'
+off\t'Not at all'"
+complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -s q -l quiet -d 'Say nothing but why it was refused'
+complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -s h -l help -d 'Print help'
 complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and not __fish_seen_subcommand_from show lint diff help" -s h -l help -d 'Print help'
 complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and not __fish_seen_subcommand_from show lint diff help" -f -a "show" -d 'Shows the normal form of a policy, and what it says of every partition'
 complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and not __fish_seen_subcommand_from show lint diff help" -f -a "lint" -d 'Says what is wrong with policies, or only looks right'
@@ -106,13 +139,22 @@ complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and __fish_see
 complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "lint" -d 'Says what is wrong with policies, or only looks right'
 complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "diff" -d 'Shows what one policy admits that another does not'
 complete -c veriroot -n "__fish_veriroot_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from audit boot dissect doctor keys policy help" -f -a "audit" -d 'Judges an image with the boot engine: policy, signature, every block'
-complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from audit boot dissect doctor keys policy help" -f -a "boot" -d 'Boots the image that the kernel command line names (run in an initrd)'
-complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from audit boot dissect doctor keys policy help" -f -a "dissect" -d 'Shows what an image says about itself, and whether a policy admits it'
-complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from audit boot dissect doctor keys policy help" -f -a "doctor" -d 'Says whether an initrd has what a boot needs, and what is missing'
-complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from audit boot dissect doctor keys policy help" -f -a "keys" -d 'Shows the trust anchors of a boot, and what is wrong with them'
-complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from audit boot dissect doctor keys policy help" -f -a "policy" -d 'Shows, lints and compares image policies'
-complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from audit boot dissect doctor keys policy help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c veriroot -n "__fish_veriroot_using_subcommand umount" -l json -d 'Print what was done as JSON: pretty, short or off' -r -f -a "pretty\t'Indented'
+short\t'On one line'
+off\t'Not at all'"
+complete -c veriroot -n "__fish_veriroot_using_subcommand umount" -s q -l quiet -d 'Say nothing but why it was refused'
+complete -c veriroot -n "__fish_veriroot_using_subcommand umount" -s h -l help -d 'Print help'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor keys mount policy umount help" -f -a "attach" -d 'Makes devices of an image, as a boot does, and mounts nothing'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor keys mount policy umount help" -f -a "audit" -d 'Judges an image with the boot engine: policy, signature, every block'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor keys mount policy umount help" -f -a "boot" -d 'Boots the image that the kernel command line names (run in an initrd)'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor keys mount policy umount help" -f -a "detach" -d 'Removes the devices that attach made'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor keys mount policy umount help" -f -a "dissect" -d 'Shows what an image says about itself, and whether a policy admits it'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor keys mount policy umount help" -f -a "doctor" -d 'Says whether an initrd has what a boot needs, and what is missing'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor keys mount policy umount help" -f -a "keys" -d 'Shows the trust anchors of a boot, and what is wrong with them'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor keys mount policy umount help" -f -a "mount" -d 'Mounts an image read-only, as a boot does'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor keys mount policy umount help" -f -a "policy" -d 'Shows, lints and compares image policies'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor keys mount policy umount help" -f -a "umount" -d 'Takes away what mount made'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor keys mount policy umount help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c veriroot -n "__fish_veriroot_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "list" -d 'Lists the trust anchors, and the files that can\'t be one'
 complete -c veriroot -n "__fish_veriroot_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "check" -d 'Says whether a boot would go on with them, and if not, why'
 complete -c veriroot -n "__fish_veriroot_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "show" -d 'Shows the normal form of a policy, and what it says of every partition'

@@ -17,25 +17,20 @@ use veriroot::designator::Architecture;
 use veriroot::error::Error;
 use veriroot::escape::escape;
 use veriroot::finding::{Class, Origin};
-use veriroot::image_filter::ImageFilter;
 use veriroot::loader::{
     ArchiveDemands, Demands, archive_anchors, audit, audit_archive, signature_beside_file,
     trust_anchors,
 };
 use veriroot::policy::Expectation;
-use veriroot::policy_file::{EffectivePolicy, PolicyFile, Statements};
+use veriroot::policy_file::EffectivePolicy;
 use veriroot::report::Report;
+use veriroot::request::Pin;
 use veriroot::request::pull::TransportCheck;
-use veriroot::request::{Pin, RequestError};
 use veriroot::source::Source;
 
-use super::pins::PinArguments;
+use super::demands::{DemandArguments, VERITY_D};
 use super::progress::Bar;
 use super::{Json, console, html, json, report_exit_code, sarif};
-
-/// Where trust anchors are looked for outside a boot, strongest first (systemd's list).
-const VERITY_D: [&str; 4] =
-    ["/etc/verity.d", "/run/verity.d", "/usr/local/lib/verity.d", "/usr/lib/verity.d"];
 
 /// The name of standard input.
 const STDIN: &str = "-";
@@ -46,26 +41,11 @@ pub(super) struct AuditArguments {
     /// Disk images or tar archives to judge; - is standard input.
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<PathBuf>,
-    /// Image policy to demand (systemd.image-policy(7)).
-    #[arg(long, value_name = "POLICY")]
-    image_policy: Option<String>,
-    /// Candidate partitions, such as root=fixture_2*.
-    #[arg(long, value_name = "FILTER", value_parser = ImageFilter::parse)]
-    image_filter: Option<ImageFilter>,
-    /// Trusted certificate or directory; repeatable.
-    #[arg(long, value_name = "FILE|DIR")]
-    certificate: Vec<PathBuf>,
-    /// Policy file to demand; repeatable, all hold.
-    #[arg(long, value_name = "FILE")]
-    policy_file: Vec<PathBuf>,
     #[command(flatten)]
-    pins: PinArguments,
+    demands: DemandArguments,
     /// Transport: signature, checksum, no or a SHA-256.
     #[arg(long, value_name = "CHECK", value_parser = transport_check)]
     verify: Option<TransportCheck>,
-    /// Machine the image is for, such as arm64.
-    #[arg(long, value_name = "NAME", value_parser = architecture)]
-    architecture: Option<Architecture>,
     /// Print each verdict as JSON: pretty, short or off.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Json::Off)]
     #[arg(hide_possible_values = true, hide_default_value = true)]
@@ -79,10 +59,6 @@ pub(super) struct AuditArguments {
     /// Say nothing but why an image is refused.
     #[arg(long, short)]
     quiet: bool,
-}
-
-pub(super) fn architecture(name: &str) -> Result<Architecture, String> {
-    Architecture::from_name(name).ok_or_else(|| format!("unknown architecture {}", escape(name)))
 }
 
 fn transport_check(word: &str) -> Result<TransportCheck, String> {
@@ -175,29 +151,15 @@ struct Machine<'a> {
 
 impl<'a> Machine<'a> {
     fn new(arguments: &'a AuditArguments) -> Result<Self, Error> {
-        let files = arguments.policy_file.iter().map(|it| PolicyFile::load(it));
-        let files: Vec<PolicyFile> = files.collect::<Result<_, _>>()?;
-        let certificates =
-            (!arguments.certificate.is_empty()).then_some(arguments.certificate.as_slice());
-        let policy = EffectivePolicy::new(Statements {
-            files: &files,
-            image_policy_option: arguments.image_policy.as_deref(),
-            certificates_option: certificates,
-            ..Statements::default()
-        })?;
-        if let Some((key, origin)) = policy.unsupported() {
-            return Err(RequestError::PolicyKey { key, origin }.into());
-        }
-        let pins = arguments.pins.all();
+        let given = &arguments.demands;
+        let policy = given.policy()?;
+        let pins = given.pins.all();
         let built_in = VERITY_D.map(PathBuf::from);
         let any = |archive: bool| arguments.images.iter().any(|it| is_archive(it) == archive);
         let anchors = any(false).then(|| trust_anchors(&policy, &pins, &built_in)).transpose()?;
         let archive_anchors =
             any(true).then(|| archive_anchors(&policy, None, &built_in)).transpose()?;
-        let architecture = arguments
-            .architecture
-            .or_else(Architecture::native)
-            .ok_or(RequestError::Architecture)?;
+        let architecture = given.machine()?;
         let (anchors, archive_anchors) = (anchors.flatten(), archive_anchors.flatten());
         let check = arguments.verify.unwrap_or(TransportCheck::No);
         let check = Check::of(check, policy.transport(), &checksums::built_in())?;
@@ -237,7 +199,7 @@ impl<'a> Machine<'a> {
             policy: &self.policy,
             trust: Trust::of_policy(self.policy.trust(), self.anchors.as_ref(), &self.pins),
             expectation: Expectation {
-                image_filter: self.arguments.image_filter.clone().unwrap_or_default(),
+                image_filter: self.arguments.demands.image_filter.clone().unwrap_or_default(),
                 ..Expectation::default()
             },
         };

@@ -81,6 +81,9 @@ pub(super) fn boot_accepted(report: &Report) -> String {
         );
         line(&mut out, "veriroot:", &text);
     }
+    for opened in &report.unprotected {
+        line(&mut out, "veriroot:", &format!("UNPROTECTED: nobody vouches for {opened}"));
+    }
     out
 }
 

@@ -8,6 +8,7 @@
 mod audit;
 mod boot;
 mod console;
+mod demands;
 mod dissect;
 mod doctor;
 pub(crate) mod generator;
@@ -15,6 +16,7 @@ mod html;
 mod json;
 mod keys;
 mod pins;
+mod place;
 mod policy;
 mod progress;
 mod sarif;
@@ -40,18 +42,26 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Makes devices of an image, as a boot does, and mounts nothing.
+    Attach(place::AttachArguments),
     /// Judges an image with the boot engine: policy, signature, every block.
     Audit(audit::AuditArguments),
     /// Boots the image that the kernel command line names (run in an initrd).
     Boot(boot::BootArguments),
+    /// Removes the devices that attach made.
+    Detach(place::DetachArguments),
     /// Shows what an image says about itself, and whether a policy admits it.
     Dissect(dissect::DissectArguments),
     /// Says whether an initrd has what a boot needs, and what is missing.
     Doctor(doctor::DoctorArguments),
     /// Shows the trust anchors of a boot, and what is wrong with them.
     Keys(keys::KeysArguments),
+    /// Mounts an image read-only, as a boot does.
+    Mount(place::MountArguments),
     /// Shows, lints and compares image policies.
     Policy(policy::PolicyArguments),
+    /// Takes away what mount made.
+    Umount(place::UmountArguments),
 }
 
 /// How JSON is written.
@@ -83,12 +93,16 @@ pub(crate) fn run() -> ExitCode {
         }
     };
     match arguments.command {
+        Command::Attach(arguments) => place::attach(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Boot(arguments) => boot::run(&arguments),
+        Command::Detach(arguments) => place::detach(&arguments),
         Command::Dissect(arguments) => dissect::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Keys(arguments) => keys::run(&arguments),
+        Command::Mount(arguments) => place::mount(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
+        Command::Umount(arguments) => place::umount(&arguments),
     }
 }
 

@@ -1,57 +1,144 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 #![forbid(unsafe_code)]
-//! Handing the verified root over: mounts and links.
+//! Handing over what was verified: mounts and links.
 //!
-//! **In:** [`Mapped`]: devices under dm-verity. **Out:** [`Exposed`]: the root mounted read-only, no
-//! older than the policy's floor, and links that exist only for what was authenticated and lead to
-//! its dm-verity device.
-//! **Refuses:** mount points that are not plain directories, names that are taken, a root whose
-//! version is below a floor or unknown. What was made before a failure is taken back.
+//! **In:** [`Mapped`]: devices, and what protects each; where they are to go. **Out:** [`Exposed`]:
+//! the root with everything below it, an extension as a directory, or devices alone; no older than
+//! the policy's floor, and with links that lead to dm-verity devices.
+//! **Refuses:** mount points that are not plain directories, names that are taken, an image used as
+//! what it is not, a root whose version is below a floor or unknown. What was made before a failure
+//! is taken back.
 //!
-//! Version floors are held against the root's own os-release, read through dm-verity, before any
-//! link is made: a signature has no date, so an older root with a good one comes this far.
-//!
-//! Every mount is `ro,nodev` with the log replay of its file system switched off; systemd 262
-//! mounts with the same flags.
+//! Every file system is mounted where nobody sees it first. What the image says of itself is read
+//! there, through dm-verity, and only then is anything attached or linked: a signature has no date
+//! and no purpose, so an older root, or an extension in a root's place, comes this far.
 
+mod assemble;
+pub mod attached;
+mod error;
+mod links;
+mod mount;
 mod os_release;
+mod role;
 mod tree;
 mod undo;
 
-use std::io;
-use std::os::unix::fs::symlink;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use nix::mount::{MsFlags, mount};
-
 use crate::designator::PartitionDesignator;
-use crate::filesystem::FileSystem;
-use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
+use crate::escape::escape;
 use crate::policy_file::Stated;
-use crate::verity::{Mapped, MappedPartition};
+use crate::purpose::Purpose;
+use crate::verity::{DeviceNames, Mapped, MappedPartition, NameError, Shield};
 use crate::version::compare;
+use assemble::Mounted;
+pub use error::ExposeError;
+pub(crate) use error::at_least;
+use mount::Tree;
 pub use os_release::{OsReleaseError, OsVersion};
+use role::Trees;
 pub use tree::{ExposedTree, expose_tree};
 use undo::Undo;
 
-/// Where links go: the directories of a running system, or of a test.
+/// Where things go: the directories of a running system, or of a test.
 #[derive(Clone, Debug)]
 pub struct Places {
     /// The mount point of the root.
     pub root: PathBuf,
     /// /dev, or a directory in its place.
     pub dev: PathBuf,
+    /// /run, or a directory in its place.
+    pub run: PathBuf,
 }
 
-/// A root that is ready for switch-root. Made by [`expose`] alone; dropping it without
-/// [`Self::keep`] takes everything back.
+impl Default for Places {
+    /// Those of an initrd.
+    fn default() -> Self {
+        let path = PathBuf::from;
+        Self { root: path("/sysroot"), dev: path("/dev"), run: path("/run") }
+    }
+}
+
+/// What an image becomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The root of this machine, at [`Places::root`].
+    System {
+        /// Whether it takes writes, into memory.
+        overlay: bool,
+    },
+    /// One of [`Purpose::EXTENSIONS`]: a directory of its own, where systemd looks for it.
+    Extension(Purpose, PathBuf),
+    /// Devices and links, nothing mounted.
+    Devices,
+    /// Read-only at this directory; the devices go with the mount.
+    Directory(PathBuf),
+}
+
+/// Where an image goes, and under which name.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// The image's name, without suffix.
+    pub name: String,
+    /// What it becomes.
+    pub target: Target,
+    /// Where things go.
+    pub places: Places,
+}
+
+impl Placement {
+    /// What its devices are called.
+    ///
+    /// # Errors
+    /// [`NameError`] where somebody chose a name that devices can't have.
+    pub fn device_names(&self) -> Result<DeviceNames, NameError> {
+        Ok(match &self.target {
+            Target::System { .. } => DeviceNames::system(),
+            Target::Extension(purpose, _) => DeviceNames::of_extension(*purpose, &self.name),
+            Target::Devices => return DeviceNames::of(&self.name),
+            Target::Directory(path) => DeviceNames::of_place(&path.to_string_lossy()),
+        })
+    }
+
+    /// Looks whether the place can be used, before anything is fetched for it; what is found is looked
+    /// at again when it is.
+    ///
+    /// # Errors
+    /// [`ExposeError::Name`] or [`ExposeError::Place`].
+    pub fn vacant(&self) -> Result<(), ExposeError> {
+        self.device_names()
+            .map_err(|error| ExposeError::Name { name: escape(&self.name), error })?;
+        let Target::Directory(path) = &self.target else { return Ok(()) };
+        let failed = |error| ExposeError::Place { path: path.clone(), error };
+        mount::place(path).map(drop).map_err(failed)
+    }
+
+    /// What the image is judged for.
+    #[must_use]
+    pub fn purpose(&self) -> Purpose {
+        match &self.target {
+            Target::Extension(purpose, _) => *purpose,
+            Target::System { .. } | Target::Devices | Target::Directory(_) => Purpose::System,
+        }
+    }
+
+    /// Whether what policy opens may be written to.
+    #[must_use]
+    pub fn takes_writes(&self) -> bool {
+        matches!(self.target, Target::System { .. })
+    }
+}
+
+/// An image that was handed over. Made by [`expose`] alone; dropping it without [`Self::keep`]
+/// takes everything back.
 ///
 /// It can't be put together, or doubled.
 ///
 /// ```
-/// # use veriroot::{expose::{Exposed, Places, expose}, verity::Mapped};
-/// fn last(it: Mapped, places: &Places) -> Option<Exposed> {
-///     expose(it, &[], "image", places).ok()
+/// # use veriroot::{expose::{Placement, Exposed, expose}, verity::Mapped};
+/// fn last(it: Mapped, placement: &Placement) -> Option<Exposed> {
+///     expose(it, &[], placement).ok()
 /// }
 /// ```
 /// ```compile_fail,E0451
@@ -71,129 +158,110 @@ pub struct Exposed {
     undo: Undo,
     partitions: Vec<MappedPartition>,
     version: Option<OsVersion>,
+    /// Whether the devices go with their mounts.
+    while_used: bool,
 }
 
-/// Why the root was not handed over.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "the message beside each field says what it is")]
-pub enum ExposeError {
-    #[error("{path}: {error}")]
-    Link { path: PathBuf, error: io::Error },
-    #[error("{path}: {error}")]
-    Mount { designator: PartitionDesignator, path: PathBuf, error: io::Error },
-    #[error("no root partition is mapped")]
-    NoRoot,
-    #[error("{found}")]
-    Rollback { found: OsVersion, floor: String, origin: Origin },
-    #[error("{error}")]
-    Version { error: OsReleaseError, floor: String, origin: Origin },
+/// A device that was handed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExposedDevice {
+    /// What it is used as.
+    pub designator: PartitionDesignator,
+    /// Its name.
+    pub name: String,
+    /// The node below /dev.
+    pub node: PathBuf,
+    /// What protects it.
+    pub shield: Shield,
 }
 
-impl Refusal for ExposeError {
-    fn class(&self) -> Class {
-        match self {
-            Self::NoRoot => Class::Config,
-            Self::Link { .. } | Self::Mount { .. } => Class::Dev,
-            Self::Rollback { .. } | Self::Version { .. } => Class::Rollback,
-        }
-    }
-
-    fn finding(&self) -> Finding {
-        let (id, subject, expected, advice) = match self {
-            Self::Link { .. } => (
-                "expose-link",
-                "link",
-                "a free name".to_owned(),
-                "nothing else may make links of this name",
-            ),
-            Self::Mount { designator, .. } => (
-                "expose-mount",
-                designator.name(),
-                "an empty directory, and the file system's driver in the kernel".to_owned(),
-                "the initrd needs the kernel module of this file system, and /sysroot must be a \
-                 directory",
-            ),
-            Self::NoRoot => (
-                "expose-root",
-                "root",
-                "a root partition".to_owned(),
-                "booting from a usr partition alone is not supported",
-            ),
-            Self::Rollback { floor, .. } => (
-                "expose-version",
-                "root",
-                at_least(floor),
-                "serve a newer image; if this one is meant, lower trust.minimum-version",
-            ),
-            Self::Version { floor, .. } => (
-                "expose-version",
-                "root",
-                at_least(floor),
-                "build the image with IMAGE_VERSION= or VERSION_ID= in its os-release, each line \
-                 a plain KEY=VALUE",
-            ),
-        };
-        let required_by = match self {
-            Self::Rollback { origin, .. } | Self::Version { origin, .. } => origin.clone(),
-            Self::Link { .. } | Self::Mount { .. } | Self::NoRoot => {
-                Origin::Rule("only what was authenticated is exposed")
-            }
-        };
-        Finding {
-            id,
-            stage: Stage::Expose,
-            outcome: Outcome::Failed,
-            subject: subject.to_owned(),
-            expected,
-            found: self.to_string(),
-            required_by,
-            advice: advice.to_owned(),
-        }
-    }
-}
-
-/// What a floor demands, in words.
-pub(crate) fn at_least(floor: &str) -> String {
-    format!("version {floor} or later")
-}
-
-/// Mounts root, and usr on it, holds the version floors against it, and makes the links.
+/// Mounts what is to be mounted, holds the image's own words against what it is used as and the
+/// version floors, and makes the links.
 ///
 /// # Errors
-/// The first mount or link that fails, the first floor that is not reached; what was made before is
-/// taken back.
+/// The first step that fails; what was made before is taken back.
 pub fn expose(
     mapped: Mapped,
     floors: &[Stated<String>],
-    name: &str,
-    places: &Places,
+    placement: &Placement,
 ) -> Result<Exposed, ExposeError> {
     let mut partitions = mapped.into_partitions();
-    partitions.sort_by_key(|it| it.designator);
-    if partitions.first().map(|it| it.designator) != Some(PartitionDesignator::Root) {
-        return Err(ExposeError::NoRoot);
-    }
+    partitions.sort_by_key(|it| assemble::rank(it.designator));
     let mut undo = Undo::default();
-    for partition in &partitions {
-        mount_one(partition, places, &mut undo)?;
+    let mut version = None;
+    // Devices alone are given to somebody who knows what to do with them.
+    if placement.target != Target::Devices || !floors.is_empty() {
+        let trees = partitions.iter().map(|it| mount_unseen(it, placement.purpose()));
+        let trees = trees.collect::<Result<Vec<_>, _>>()?;
+        version = judge(&partitions, &trees, floors, placement)?;
+        assemble::assemble(&partitions, trees, placement, &mut undo)?;
     }
-    let version = reach(floors, &places.root)?;
+    links::install_rule(placement)?;
     for partition in &partitions {
-        for link in links(partition, name, places) {
-            make_link(&link, partition.node(), &mut undo)?;
-        }
+        links::make(partition, placement, &mut undo)?;
     }
-    Ok(Exposed { undo, partitions, version })
+    let while_used = matches!(placement.target, Target::Directory(_));
+    Ok(Exposed { undo, partitions, version, while_used })
 }
 
-/// The root's version, where there are floors; it reaches all of them.
-pub(crate) fn reach(
+fn mount_unseen(partition: &MappedPartition, purpose: Purpose) -> Result<Mounted, ExposeError> {
+    let designator = partition.designator;
+    let failed =
+        |error| ExposeError::Mount { designator, place: partition.filesystem.to_string(), error };
+    Ok(Mounted { designator, tree: Tree::of(partition, purpose).map_err(failed)? })
+}
+
+/// Holds what the image says of itself against what it is used as, and against the floors.
+fn judge(
+    partitions: &[MappedPartition],
+    mounted: &[Mounted],
+    floors: &[Stated<String>],
+    placement: &Placement,
+) -> Result<Option<OsVersion>, ExposeError> {
+    let tree = |designator| {
+        let found = mounted.iter().find(|it| it.designator == designator);
+        found.map(|it| it.tree.directory())
+    };
+    let is_verity = |designator| {
+        let found = partitions.iter().find(|it| it.designator == designator);
+        found.is_some_and(|it| matches!(it.shield, Shield::Verity(_)))
+    };
+    let (root, usr) = (PartitionDesignator::Root, PartitionDesignator::Usr);
+    let usr_alone = is_verity(usr) && !is_verity(root);
+    let trees = Trees { root: tree(root), usr: tree(usr), usr_alone };
+    // What is only looked at, or handed to somebody as a device, has no role to play.
+    let has_role = matches!(placement.target, Target::System { .. } | Target::Extension(..));
+    if !has_role && floors.is_empty() {
+        return Ok(None);
+    }
+    let release = trees.play(placement.purpose(), &placement.name)?;
+    reach(floors, release.unwrap_or_default())
+}
+
+/// The version of the tree below `root`, where there are floors; it reaches all of them.
+pub(crate) fn reach_at(
     floors: &[Stated<String>],
     root: &Path,
 ) -> Result<Option<OsVersion>, ExposeError> {
     let Some(first) = floors.first() else { return Ok(None) };
-    let found = os_release::version_of(root).map_err(|error| ExposeError::Version {
+    let failed = |error| ExposeError::Version {
+        error,
+        floor: first.value.clone(),
+        origin: first.origin.clone(),
+    };
+    let opened = std::fs::File::open(root)
+        .map_err(|error| failed(OsReleaseError::File { file: String::new(), error }))?;
+    let release = Trees::of_root(opened.as_fd()).os_release().map_err(failed)?;
+    reach(floors, release.unwrap_or_default())
+}
+
+/// The version, where there are floors; it reaches all of them.
+fn reach(
+    floors: &[Stated<String>],
+    release: os_release::Assignments,
+) -> Result<Option<OsVersion>, ExposeError> {
+    let Some(first) = floors.first() else { return Ok(None) };
+    let found = os_release::version(&release).map_err(|error| ExposeError::Version {
         error,
         floor: first.value.clone(),
         origin: first.origin.clone(),
@@ -207,108 +275,48 @@ pub(crate) fn reach(
     }
 }
 
-fn mount_one(
-    partition: &MappedPartition,
-    places: &Places,
-    undo: &mut Undo,
-) -> Result<(), ExposeError> {
-    let path = if partition.designator == PartitionDesignator::Usr {
-        places.root.join("usr")
-    } else {
-        places.root.clone()
-    };
-    let designator = partition.designator;
-    let failed = |error| ExposeError::Mount { designator, path: path.clone(), error };
-    if !path.symlink_metadata().map_err(failed)?.is_dir() {
-        return Err(failed(io::ErrorKind::NotADirectory.into()));
+fn device(partition: &MappedPartition) -> ExposedDevice {
+    ExposedDevice {
+        designator: partition.designator,
+        name: partition.name(),
+        node: partition.node().to_owned(),
+        shield: partition.shield.clone(),
     }
-    mount(
-        Some(partition.node()),
-        &path,
-        Some(partition.filesystem.name()),
-        MsFlags::MS_RDONLY | MsFlags::MS_NODEV,
-        without_replay(partition.filesystem),
-    )
-    .map_err(|errno| failed(errno.into()))?;
-    undo.mounted(path);
-    Ok(())
-}
-
-/// The option that keeps a driver from replaying a log, which would write.
-fn without_replay(filesystem: FileSystem) -> Option<&'static str> {
-    match filesystem {
-        FileSystem::Ext4 => Some("noload"),
-        FileSystem::Xfs => Some("norecovery"),
-        FileSystem::Btrfs => Some("rescue=nologreplay"),
-        FileSystem::Erofs | FileSystem::F2fs | FileSystem::Squashfs | FileSystem::Vfat => None,
-    }
-}
-
-/// The names a system looks for: device-mapper's, systemd's by designator, and the one that the
-/// command line of `rd.systemd.pull=` uses.
-fn links(partition: &MappedPartition, name: &str, places: &Places) -> [PathBuf; 3] {
-    let designator = partition.designator.name();
-    let mut by_loop_ref = format!("{}.raw", encode(name));
-    // A file system without a table is the whole image.
-    if partition.number != 0 {
-        by_loop_ref.push_str(&format!("-part{}", partition.number));
-    }
-    [
-        places.dev.join("mapper").join(designator),
-        places.dev.join("disk/by-designator").join(designator),
-        places.dev.join("disk/by-loop-ref").join(by_loop_ref),
-    ]
-}
-
-/// Encodes as udev does for link names (libblkid, `blkid_encode_string`): everything outside its
-/// list as `\xNN`.
-fn encode(name: &str) -> String {
-    let mut out = String::new();
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"#+-.:=@_".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("\\x{byte:02x}"));
-        }
-    }
-    out
-}
-
-fn make_link(link: &Path, node: &Path, undo: &mut Undo) -> Result<(), ExposeError> {
-    let failed = |error| ExposeError::Link { path: link.to_owned(), error };
-    if let Some(directory) = link.parent() {
-        std::fs::create_dir_all(directory).map_err(failed)?;
-    }
-    symlink(node, link).map_err(failed)?;
-    undo.linked(link.to_owned());
-    Ok(())
 }
 
 impl Exposed {
     /// Mount points, the root first.
-    #[must_use]
-    pub fn mounts(&self) -> &[PathBuf] {
+    pub fn mounts(&self) -> impl Iterator<Item = &Path> {
         self.undo.mounts()
     }
 
-    /// The root's version; known where the policy has a floor for it.
+    /// The version of the root; known where the policy has a floor for it.
     #[must_use]
     pub fn version(&self) -> Option<&OsVersion> {
         self.version.as_ref()
     }
 
-    /// Links to the devices.
-    #[must_use]
-    pub fn links(&self) -> &[PathBuf] {
+    /// Links to the devices, and notes for udev.
+    pub fn links(&self) -> impl Iterator<Item = &Path> {
         self.undo.links()
+    }
+
+    /// The devices.
+    pub fn devices(&self) -> impl Iterator<Item = ExposedDevice> {
+        self.partitions.iter().map(device)
     }
 
     /// Lets everything outlive this program.
     pub fn keep(self) {
         self.undo.disarm();
         for partition in self.partitions {
-            // The table and the mount hold the device from here on.
-            drop(partition.keep());
+            // The table and the mount, or the name, hold the device from here on. One that can't be
+            // told to go with its mount stays until it is detached.
+            if self.while_used {
+                drop(partition.keep_while_used());
+            } else {
+                drop(partition.keep());
+            }
         }
     }
 }
@@ -316,53 +324,49 @@ impl Exposed {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn link_names_are_encoded_as_udev_does() {
-        assert_eq!(encode("image"), "image");
-        assert_eq!(encode("a b/../\\"), "a\\x20b\\x2f..\\x2f\\x5c");
-    }
+    use crate::finding::{Class, Origin, Refusal};
 
     #[test]
     fn every_floor_has_to_be_reached() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(dir.path().join("etc")).unwrap();
-        let os_release = dir.path().join("etc/os-release");
-        std::fs::write(&os_release, "IMAGE_VERSION=1.10\n").unwrap();
         let floor = |(line, value): (usize, &&str)| Stated {
             value: (*value).to_owned(),
             origin: Origin::File { path: "/etc/policy.toml".into(), line },
         };
-        let held = |floors: &[&str]| {
+        let held = |floors: &[&str], version: &str| {
             let floors: Vec<_> = floors.iter().enumerate().map(floor).collect();
-            reach(&floors, dir.path())
+            let release = ("IMAGE_VERSION".to_owned(), version.to_owned());
+            reach(&floors, os_release::Assignments::from_iter([release]))
         };
         for floors in [&["1.10"][..], &["1.9", "1.10"], &["1.10~rc1", "1"]] {
-            assert_eq!(held(floors).unwrap().unwrap().version(), "1.10", "{floors:?}");
+            assert_eq!(held(floors, "1.10").unwrap().unwrap().version(), "1.10", "{floors:?}");
         }
-        let error = held(&["1.9", "1.11", "2"]).unwrap_err();
+        let error = held(&["1.9", "1.11", "2"], "1.10").unwrap_err();
         assert!(matches!(&error, ExposeError::Rollback { floor, .. } if floor == "1.11"));
         assert_eq!(error.class(), Class::Rollback);
         assert_eq!(error.finding().required_by, floor((1, &"1.11")).origin);
-        assert!(held(&["1.10.1"]).is_err());
+        assert!(held(&["1.10.1"], "1.10").is_err());
 
-        std::fs::remove_file(&os_release).unwrap();
-        let error = held(&["1"]).unwrap_err();
+        let error = held(&["1"], "").unwrap_err();
         assert!(matches!(error, ExposeError::Version { .. }), "{error:?}");
         assert_eq!(error.class(), Class::Rollback);
-        assert_eq!(held(&[]).unwrap(), None);
+        assert_eq!(held(&[], "1").unwrap(), None);
     }
 
     #[test]
-    fn a_link_name_that_is_taken_is_an_error_and_stays_as_it_is() {
-        let dir = tempfile::tempdir().unwrap();
-        let link = dir.path().join("disk/by-designator/root");
-        let mut undo = Undo::default();
-        make_link(&link, Path::new("/dev/dm-0"), &mut undo).unwrap();
-        let error = make_link(&link, Path::new("/dev/dm-1"), &mut undo).unwrap_err();
-        assert!(matches!(error, ExposeError::Link { .. }));
-        assert_eq!(std::fs::read_link(&link).unwrap(), Path::new("/dev/dm-0"));
-        drop(undo);
-        assert!(!link.exists() && link.symlink_metadata().is_err());
+    fn only_a_name_that_somebody_chose_can_be_refused() {
+        let names = |name: &str, target| {
+            let places = Places::default();
+            Placement { name: name.to_owned(), target, places }.device_names()
+        };
+        let root = PartitionDesignator::Root;
+        assert_eq!(names("a b", Target::Devices), Err(NameError));
+        assert_eq!(names("a", Target::Devices).unwrap().device(root), "a-root");
+        let system = Target::System { overlay: false };
+        assert_eq!(names("a b", system).unwrap().device(root), "root");
+        for target in
+            [Target::Extension(Purpose::Sysext, "/run/x".into()), Target::Directory("/a b".into())]
+        {
+            assert!(names("a b", target).is_ok());
+        }
     }
 }

@@ -1,30 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 #![forbid(unsafe_code)]
-//! Which version a mounted root is, by its own os-release(5).
+//! os-release(5) and extension-release: which version an image is, and what it is for.
 //!
-//! **In:** the mount point of an authenticated root; the key's holder wrote the file, so it is
-//! hostile at most in size and form. **Out:** [`OsVersion`]: `IMAGE_VERSION`, or `VERSION_ID` where
-//! the image gives no such field. **Refuses:** a file that two readers could read differently:
-//! lines that are no assignment, keys given twice, open quotes, expansions; a version that is empty
-//! or has characters no version has. Links lead nowhere outside the root.
+//! **In:** a mounted tree that was authenticated; the key's holder wrote the file, so it is hostile
+//! at most in size and form. **Out:** [`OsVersion`]: `IMAGE_VERSION`, or `VERSION_ID` where the
+//! image gives no such field; assignments. **Refuses:** a file that two readers could read
+//! differently: lines that are no assignment, keys given twice, open quotes, expansions; a version
+//! that is empty or has characters no version has. Links lead nowhere outside the tree.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::os::fd::BorrowedFd;
 
-use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
-use nix::sys::stat::Mode;
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
 use crate::escape::escape;
 use crate::limits;
 use crate::version;
 use crate::wire::read_bounded;
-
-/// In the order of os-release(5).
-const FILES: [&str; 2] = ["etc/os-release", "usr/lib/os-release"];
 
 /// Of the image, and of the operating system where the image has none.
 const FIELDS: [&str; 2] = ["IMAGE_VERSION", "VERSION_ID"];
@@ -42,24 +37,7 @@ impl OsVersion {
     /// # Errors
     /// [`OsReleaseError`]; never [`OsReleaseError::File`].
     pub fn parse(text: &str) -> Result<Self, OsReleaseError> {
-        let mut assignments = BTreeMap::new();
-        for (number, line) in (1..).zip(text.split('\n')) {
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let (key, value) = assignment(line).ok_or(OsReleaseError::Line { line: number })?;
-            if assignments.insert(key, value).is_some() {
-                return Err(OsReleaseError::Duplicate { key: escape(key) });
-            }
-        }
-        for field in FIELDS {
-            let Some(found) = assignments.remove(field) else { continue };
-            if !version::is_plain(&found) {
-                return Err(OsReleaseError::Version { field, found: escape(&found) });
-            }
-            return Ok(Self { field, version: found });
-        }
-        Err(OsReleaseError::NoVersion)
+        version(&parse(text)?)
     }
 
     /// The version itself, of the characters a version has.
@@ -83,7 +61,7 @@ pub enum OsReleaseError {
     #[error("os-release gives {key} twice")]
     Duplicate { key: String },
     #[error("{file}: {error}")]
-    File { file: &'static str, error: io::Error },
+    File { file: String, error: io::Error },
     #[error("line {line} of os-release is no plain KEY=VALUE")]
     Line { line: usize },
     #[error("os-release has neither IMAGE_VERSION nor VERSION_ID")]
@@ -94,37 +72,61 @@ pub enum OsReleaseError {
     Version { field: &'static str, found: String },
 }
 
-/// Reads the version of the root that is mounted there.
+/// The assignments of a file of that kind.
+pub(super) type Assignments = BTreeMap<String, String>;
+
+/// Reads a file of a tree as if the tree were `/`: absolute links and `..` stay inside. `None` if
+/// there is no such file.
 ///
 /// # Errors
 /// See [`OsReleaseError`].
-pub(super) fn version_of(root: &Path) -> Result<OsVersion, OsReleaseError> {
-    for file in FILES {
-        match read(root, file) {
-            Ok(bytes) => {
-                let text = String::from_utf8(bytes).map_err(|_bytes| OsReleaseError::NotText)?;
-                return OsVersion::parse(&text);
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(OsReleaseError::File { file, error }),
-        }
+pub(super) fn read(
+    tree: BorrowedFd<'_>,
+    file: &str,
+) -> Result<Option<Assignments>, OsReleaseError> {
+    let failed = |error| OsReleaseError::File { file: escape(file), error };
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let opened = match openat2(tree, file, flags, Mode::empty(), resolve) {
+        Ok(opened) => File::from(opened),
+        Err(rustix::io::Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(failed(errno.into())),
+    };
+    if !opened.metadata().map_err(failed)?.is_file() {
+        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
     }
-    let [_, file] = FILES;
-    Err(OsReleaseError::File { file, error: Errno::ENOENT.into() })
+    let bytes = read_bounded(opened, limits::OS_RELEASE).map_err(failed)?;
+    let text = String::from_utf8(bytes).map_err(|_bytes| OsReleaseError::NotText)?;
+    parse(&text).map(Some)
 }
 
-/// Reads a file of the root as if the root were `/`: absolute links and `..` stay inside.
-fn read(root: &Path, file: &str) -> io::Result<Vec<u8>> {
-    let directory = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let root = open(root, directory, Mode::empty())?;
-    let how = OpenHow::new()
-        .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC)
-        .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-    let file = File::from(openat2(root, file, how)?);
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+fn parse(text: &str) -> Result<Assignments, OsReleaseError> {
+    let mut assignments = BTreeMap::new();
+    for (number, line) in (1..).zip(text.split('\n')) {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (key, value) = assignment(line).ok_or(OsReleaseError::Line { line: number })?;
+        if assignments.insert(key.to_owned(), value).is_some() {
+            return Err(OsReleaseError::Duplicate { key: escape(key) });
+        }
     }
-    read_bounded(file, limits::OS_RELEASE)
+    Ok(assignments)
+}
+
+/// The version that an os-release states.
+///
+/// # Errors
+/// [`OsReleaseError::NoVersion`] or [`OsReleaseError::Version`].
+pub(super) fn version(assignments: &Assignments) -> Result<OsVersion, OsReleaseError> {
+    for field in FIELDS {
+        let Some(found) = assignments.get(field) else { continue };
+        if !version::is_plain(found) {
+            return Err(OsReleaseError::Version { field, found: escape(found) });
+        }
+        return Ok(OsVersion { field, version: found.clone() });
+    }
+    Err(OsReleaseError::NoVersion)
 }
 
 /// One assignment as a shell would read it, from the first to the last character of the line.
@@ -161,12 +163,20 @@ fn double_quoted(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd;
     use std::os::unix::fs::symlink;
+    use std::path::Path;
 
     use super::*;
 
-    fn version(text: &str) -> Result<(&'static str, String), OsReleaseError> {
-        OsVersion::parse(text).map(|it| (it.field, it.version))
+    fn stated(text: &str) -> Result<(&'static str, String), OsReleaseError> {
+        version(&parse(text)?).map(|it| (it.field, it.version))
+    }
+
+    fn version_of(root: &Path) -> Result<Option<String>, OsReleaseError> {
+        let root = File::open(root).unwrap();
+        let found = read(root.as_fd(), "etc/os-release")?;
+        found.map(|it| version(&it).map(|it| it.version)).transpose()
     }
 
     #[test]
@@ -177,7 +187,7 @@ mod tests {
             ("NAME=\"a \\\"b\\\" \\$c; d\"\nVERSION_ID=3.18.4\n", "VERSION_ID", "3.18.4"),
             ("HOME_URL=https://example.com/?a#b\nNAME='x'\nVERSION_ID=9", "VERSION_ID", "9"),
         ] {
-            assert_eq!(version(text).unwrap(), (field, expected.to_owned()), "{text}");
+            assert_eq!(stated(text).unwrap(), (field, expected.to_owned()), "{text}");
         }
     }
 
@@ -205,10 +215,10 @@ mod tests {
             "VERSION_ID=2\r",
             "VERSION_ID=2\u{85}",
         ] {
-            let error = version(&format!("ID=x\n{line}\n")).unwrap_err();
+            let error = stated(&format!("ID=x\n{line}\n")).unwrap_err();
             assert!(matches!(error, OsReleaseError::Line { line: 2 }), "{line}: {error:?}");
         }
-        let error = version("VERSION_ID=2\nVERSION_ID=2\n").unwrap_err();
+        let error = stated("VERSION_ID=2\nVERSION_ID=2\n").unwrap_err();
         assert!(matches!(error, OsReleaseError::Duplicate { key } if key == "VERSION_ID"));
     }
 
@@ -220,14 +230,14 @@ mod tests {
             ("IMAGE_VERSION=\"1 2\"", "IMAGE_VERSION"),
             ("IMAGE_VERSION=\"\u{663}\"", "IMAGE_VERSION"),
         ] {
-            let error = version(text).unwrap_err();
+            let error = stated(text).unwrap_err();
             assert!(
                 matches!(error, OsReleaseError::Version { field: it, .. } if it == field),
                 "{text}: {error:?}"
             );
         }
-        assert!(matches!(version("ID=x\n").unwrap_err(), OsReleaseError::NoVersion));
-        assert!(matches!(version("").unwrap_err(), OsReleaseError::NoVersion));
+        assert!(matches!(stated("ID=x\n").unwrap_err(), OsReleaseError::NoVersion));
+        assert!(matches!(stated("").unwrap_err(), OsReleaseError::NoVersion));
     }
 
     #[test]
@@ -238,10 +248,9 @@ mod tests {
             std::fs::create_dir_all(root.join(path)).unwrap();
         }
         std::fs::write(dir.path().join("outside"), "VERSION_ID=99\n").unwrap();
-        let error = version_of(&root).unwrap_err();
-        assert!(matches!(error, OsReleaseError::File { file: "usr/lib/os-release", .. }));
+        assert_eq!(version_of(&root).unwrap(), None);
         std::fs::write(root.join("usr/lib/os-release"), "VERSION_ID=1\n").unwrap();
-        assert_eq!(version_of(&root).unwrap().version(), "1");
+        assert_eq!(version_of(&root).unwrap(), None);
 
         // A link that leaves the root on this machine leads into it from inside.
         let link = root.join("etc/os-release");
@@ -249,19 +258,19 @@ mod tests {
             ["../usr/lib/os-release", "/usr/lib/os-release", "../../../usr/lib/os-release"]
         {
             symlink(target, &link).unwrap();
-            assert_eq!(version_of(&root).unwrap().version(), "1", "{target}");
+            assert_eq!(version_of(&root).unwrap().as_deref(), Some("1"), "{target}");
             std::fs::remove_file(&link).unwrap();
         }
         symlink(dir.path().join("outside"), &link).unwrap();
-        assert_eq!(version_of(&root).unwrap().version(), "1");
+        assert_eq!(version_of(&root).unwrap(), None);
         std::fs::remove_file(&link).unwrap();
 
-        nix::unistd::mkfifo(&link, Mode::S_IRUSR).unwrap();
+        nix::unistd::mkfifo(&link, nix::sys::stat::Mode::S_IRUSR).unwrap();
         let error = version_of(&root).unwrap_err();
-        assert!(matches!(error, OsReleaseError::File { file: "etc/os-release", .. }), "{error}");
+        assert!(matches!(error, OsReleaseError::File { .. }), "{error}");
         std::fs::remove_file(&link).unwrap();
         std::fs::write(&link, vec![b'#'; limits::OS_RELEASE + 1]).unwrap();
         let error = version_of(&root).unwrap_err();
-        assert!(matches!(error, OsReleaseError::File { file: "etc/os-release", .. }), "{error}");
+        assert!(matches!(error, OsReleaseError::File { .. }), "{error}");
     }
 }

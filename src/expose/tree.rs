@@ -11,11 +11,10 @@
 //! were signed.
 
 use std::io;
-use std::path::{Path, PathBuf};
-
-use nix::mount::{MsFlags, mount};
+use std::path::Path;
 
 use super::ExposeError;
+use super::mount::{self, Tree};
 use super::undo::Undo;
 use crate::designator::PartitionDesignator;
 use crate::unpack::Placed;
@@ -39,7 +38,7 @@ pub fn expose_tree(placed: Placed, root: Option<&Path>) -> Result<ExposedTree, E
     if let Some(root) = root {
         exposed.mount(root).map_err(|error| ExposeError::Mount {
             designator: PartitionDesignator::Root,
-            path: root.to_owned(),
+            place: root.display().to_string(),
             error,
         })?;
     }
@@ -48,16 +47,12 @@ pub fn expose_tree(placed: Placed, root: Option<&Path>) -> Result<ExposedTree, E
 
 impl ExposedTree {
     fn mount(&mut self, root: &Path) -> io::Result<()> {
-        if !root.symlink_metadata()?.is_dir() {
-            return Err(io::ErrorKind::NotADirectory.into());
-        }
-        let none: Option<&str> = None;
-        let bind = MsFlags::MS_BIND;
-        mount(Some(self.placed.path()), root, none, bind, none)?;
-        self.undo.mounted(root.to_owned());
-        // A bind mount takes its flags only when it is there.
-        let flags = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY | MsFlags::MS_NODEV;
-        Ok(mount(none, root, none, bind | flags, none)?)
+        let place = mount::place(root)?;
+        let tree = Tree::again(self.placed.path())?;
+        tree.attach(&place)?;
+        let attached = tree.reopened()?;
+        self.undo.mounted(tree, root.to_owned());
+        attached.restrict()
     }
 
     /// Where the tree stands.
@@ -68,8 +63,8 @@ impl ExposedTree {
 
     /// Its mount points.
     #[must_use]
-    pub fn mounts(&self) -> &[PathBuf] {
-        self.undo.mounts()
+    pub fn mounts(&self) -> Vec<&Path> {
+        self.undo.mounts().collect()
     }
 
     /// Lets everything outlive this program.

@@ -2,55 +2,71 @@
 #![forbid(unsafe_code)]
 //! Taking back what was made, newest first.
 //!
-//! **In:** mounts and links as they are made. **Out:** nothing left, unless disarmed.
+//! **In:** mounts, directories and links as they are made. **Out:** nothing left, unless disarmed.
 //! **Refuses:** nothing: each step is tried whatever became of the one before.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use nix::mount::{MntFlags, umount2};
+use super::mount::Tree;
+
+/// One thing that was made.
+#[derive(Debug)]
+enum Made {
+    Directory(PathBuf),
+    Link(PathBuf),
+    Mount(Tree, PathBuf),
+}
 
 /// Undoes on drop.
 #[derive(Debug, Default)]
-pub(super) struct Undo {
-    mounts: Vec<PathBuf>,
-    links: Vec<PathBuf>,
-}
+pub(super) struct Undo(Vec<Made>);
 
 impl Undo {
-    /// Something was mounted there.
-    pub(super) fn mounted(&mut self, path: PathBuf) {
-        self.mounts.push(path);
+    /// A tree was attached there. It is taken away by its descriptor, wherever it is then.
+    pub(super) fn mounted(&mut self, tree: Tree, path: PathBuf) {
+        self.0.push(Made::Mount(tree, path));
     }
 
-    /// A link was made.
+    /// A directory was made.
+    pub(super) fn directory(&mut self, path: PathBuf) {
+        self.0.push(Made::Directory(path));
+    }
+
+    /// A link, or a note, was made.
     pub(super) fn linked(&mut self, path: PathBuf) {
-        self.links.push(path);
+        self.0.push(Made::Link(path));
     }
 
-    /// What was mounted, in the order in which it was.
-    pub(super) fn mounts(&self) -> &[PathBuf] {
-        &self.mounts
+    /// Mount points, in the order in which they were used.
+    pub(super) fn mounts(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().filter_map(|it| match it {
+            Made::Mount(_, path) => Some(path.as_path()),
+            Made::Directory(_) | Made::Link(_) => None,
+        })
     }
 
-    /// The links, in the order in which they were made.
-    pub(super) fn links(&self) -> &[PathBuf] {
-        &self.links
+    /// Links and notes, in the order in which they were made.
+    pub(super) fn links(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().filter_map(|it| match it {
+            Made::Link(path) => Some(path.as_path()),
+            Made::Directory(_) | Made::Mount(..) => None,
+        })
     }
 
     /// Keeps everything.
     pub(super) fn disarm(mut self) {
-        self.mounts.clear();
-        self.links.clear();
+        self.0.clear();
     }
 }
 
 impl Drop for Undo {
     fn drop(&mut self) {
-        for link in self.links.iter().rev() {
-            drop(std::fs::remove_file(link));
-        }
-        for mount in self.mounts.iter().rev() {
-            umount2(mount, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW).ok();
+        for made in self.0.drain(..).rev() {
+            match made {
+                Made::Directory(path) => drop(std::fs::remove_dir(path)),
+                Made::Link(path) => drop(std::fs::remove_file(path)),
+                Made::Mount(tree, _) => drop(tree.detach()),
+            }
         }
     }
 }

@@ -10,6 +10,7 @@
 //! **Refuses:** the first block that differs. Nothing is stored before it was judged, and no byte
 //! that was judged is fetched again.
 
+mod open;
 mod store;
 mod window;
 
@@ -73,6 +74,8 @@ pub struct FetchedPartition {
     pub number: u32,
     /// Where its data stand: for a protected partition exactly the blocks the tree covers.
     pub data: ByteRange,
+    /// Whether its GPT bit says that nobody shall write to it.
+    pub read_only: bool,
     /// What is known of the bytes.
     pub content: Content,
     /// Beginning and end of the data, for the file system's superblock.
@@ -218,10 +221,11 @@ pub fn fetch<S: Store>(
     progress: &mut dyn Progress,
 ) -> Result<Fetched<S::Kept>, FetchError> {
     let (mut rest, partitions) = authenticated.into_parts();
+    let announced = |it| announced::<S>(it);
     let total = partitions.iter().map(announced).fold(0, u64::saturating_add);
     progress.begin(total);
     let trees = partitions.iter().map(announced_tree).fold(0, u64::saturating_add);
-    rest.only(partitions.iter().flat_map(wanted).collect())?;
+    rest.only(partitions.iter().flat_map(wanted::<S>).collect())?;
     // What a stream holds already is given back as it is read.
     let needed = total.saturating_add(trees).saturating_sub(rest.source().held());
     store.make_room(rest.source().extent(), needed)?;
@@ -234,17 +238,19 @@ pub fn fetch<S: Store>(
 }
 
 /// What will be read of a partition.
-fn wanted(partition: &AuthenticatedPartition) -> Vec<ByteRange> {
+fn wanted<S: Store>(partition: &AuthenticatedPartition) -> Vec<ByteRange> {
     match &partition.warrant {
         Warrant::Verity { hash, .. } => vec![*hash, partition.data],
+        Warrant::Open(_) if S::TAKES_OPEN => vec![partition.data],
         Warrant::Open(_) => window::ranges(partition.data).to_vec(),
     }
 }
 
 /// Bytes of data that a partition will take, as its superblock claims and its size allows.
-fn announced(partition: &AuthenticatedPartition) -> u64 {
+fn announced<S: Store>(partition: &AuthenticatedPartition) -> u64 {
     match &partition.warrant {
         Warrant::Verity { superblock, .. } => superblock.data_len().min(partition.data.len()),
+        Warrant::Open(_) if S::TAKES_OPEN => partition.data.len(),
         Warrant::Open(_) => 0,
     }
 }
@@ -263,9 +269,12 @@ fn fetch_one(
     store: &mut impl Store,
     progress: &mut dyn Progress,
 ) -> Result<FetchedPartition, FetchError> {
-    let AuthenticatedPartition { designator, number, data, warrant, rule, origins } = partition;
+    let AuthenticatedPartition { designator, number, data, read_only, warrant, rule, origins } =
+        partition;
     let (data, content, ends) = match warrant {
-        Warrant::Open(origins) => (data, Content::Open(origins), window::read(source, data)?),
+        Warrant::Open(origins) => {
+            (data, Content::Open(origins), open::fetch(source, data, store, progress)?)
+        }
         Warrant::Verity { root_hash, evidence, superblock, hash } => {
             let plan = Plan::new(designator, &superblock, data, hash)?;
             let (data, hash, tree_range) = (plan.data, plan.hash, plan.tree);
@@ -282,7 +291,7 @@ fn fetch_one(
             (data, Content::Verity(content), ends)
         }
     };
-    Ok(FetchedPartition { designator, number, data, content, ends, rule, origins })
+    Ok(FetchedPartition { designator, number, data, read_only, content, ends, rule, origins })
 }
 
 /// Where tree and data stand if the superblock is right; the tree will tell.

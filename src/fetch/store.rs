@@ -53,6 +53,7 @@ mod sealed {
 /// struct Mine;
 /// impl veriroot::fetch::Store for Mine {
 ///     type Kept = Self;
+///     const TAKES_OPEN: bool = false;
 ///     fn make_room(&mut self, _: u64) -> std::io::Result<()> { Ok(()) }
 ///     fn put(&mut self, _: u64, _: &[u8]) -> std::io::Result<()> { Ok(()) }
 ///     fn keep(self, _: veriroot::dissect::Ended) -> std::io::Result<Self> { Ok(self) }
@@ -61,6 +62,9 @@ mod sealed {
 pub trait Store: sealed::Sealed {
     /// What is left when all bytes are in.
     type Kept;
+
+    /// Whether partitions that policy opens are put too.
+    const TAKES_OPEN: bool;
 
     /// Prepares for an image of `len` bytes, of which `needed` will be put; holes take no memory.
     ///
@@ -87,6 +91,7 @@ pub struct LetGo;
 
 impl Store for LetGo {
     type Kept = Self;
+    const TAKES_OPEN: bool = false;
 
     fn make_room(&mut self, _len: u64, _needed: u64) -> Result<(), StoreError> {
         Ok(())
@@ -118,6 +123,7 @@ impl Sealing {
 
 impl Store for Sealing {
     type Kept = SealedMemfd;
+    const TAKES_OPEN: bool = true;
 
     fn make_room(&mut self, len: u64, needed: u64) -> Result<(), StoreError> {
         let (available, reserve) = (available()?, self.reserve);

@@ -68,6 +68,12 @@ impl FileSystem {
         }
     }
 
+    /// Whether its driver can write.
+    #[must_use]
+    pub fn takes_writes(self) -> bool {
+        !matches!(self, Self::Erofs | Self::Squashfs)
+    }
+
     /// The type of that exact name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

@@ -144,8 +144,10 @@ impl<'a> Case<'a> {
         };
         self.check_filesystem(number, claim)?;
         let Self { designator, rule, origins, .. } = self;
-        let data = partition.entry.range;
-        Ok(Some(AdmittedPartition { designator, number, data, protection, rule, origins }))
+        let (data, read_only) = (partition.entry.range, partition.is_read_only());
+        let admitted =
+            AdmittedPartition { designator, number, data, read_only, protection, rule, origins };
+        Ok(Some(admitted))
     }
 
     /// Everything the partition could be used as, given what stands beside it.

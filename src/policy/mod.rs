@@ -66,6 +66,8 @@ pub struct AdmittedPartition {
     pub number: u32,
     /// Where it stands.
     pub data: ByteRange,
+    /// Whether its GPT bit says that nobody shall write to it.
+    pub read_only: bool,
     /// What has to become true before anything is exposed.
     pub protection: Protection,
     /// The policy's rule for it.

@@ -7,6 +7,7 @@
 //! `accepted` is written by the end of the path alone.
 
 mod archive;
+mod open;
 mod watching;
 mod transport;
 
@@ -24,6 +25,7 @@ use crate::image_policy::UseSet;
 use crate::policy::{Admitted, AdmittedPartition, Protection, filesystems};
 use crate::policy_file::{EffectivePolicy, KernelKeyring, Stated, Trust};
 use crate::units::ByteRange;
+use crate::verity::Shield;
 pub(crate) use watching::Watching;
 
 /// Facts of one partition that was to be used.
@@ -94,6 +96,8 @@ pub struct Report {
     pub image_policy: String,
     /// What the policy demands of everything it lets be used.
     pub demanded: Vec<Demanded>,
+    /// What was exposed without protection, and who opens it.
+    pub unprotected: Vec<String>,
     /// Whether the whole path was gone.
     arrived: bool,
 }
@@ -319,8 +323,13 @@ impl Report {
         }
     }
 
-    /// Notes the floors that the root reaches.
+    /// Notes the floors that the root reaches, and loudly what nobody vouches for.
     pub(crate) fn exposed(&mut self, exposed: &Exposed, floors: &[Stated<String>]) {
+        for device in exposed.devices() {
+            let Shield::Open { origins, writable } = &device.shield else { continue };
+            let found = if *writable { "a private copy that takes writes" } else { "read-only" };
+            self.opened_by_policy(device.designator.name(), found, origins);
+        }
         let Some(version) = exposed.version() else { return };
         for Stated { value, origin } in floors {
             self.passed(
@@ -332,27 +341,8 @@ impl Report {
         }
     }
 
-    /// Notes the demands that only a boot can hold against an image (it has the kernel and a mount),
-    /// and what a boot of this version would not expose although the image is as demanded.
-    pub(crate) fn left_to_boot<S>(&mut self, identified: &Identified<S>, trust: &Trust) {
-        let root =
-            identified.partitions().iter().find(|it| it.designator == PartitionDesignator::Root);
-        let boot = Origin::Rule("only what was authenticated is exposed");
-        match root.map(|it| it.verity().is_some()) {
-            Some(true) => {}
-            Some(false) => self.noted(
-                ("verity-unprotected", Stage::Verity),
-                "root and usr",
-                ("dm-verity under the root", "a boot of this version refuses this image"),
-                boot,
-            ),
-            None => self.noted(
-                ("expose-root", Stage::Expose),
-                "root and usr",
-                ("a root partition", "a boot of this version refuses a usr without a root"),
-                boot,
-            ),
-        }
+    /// Notes the demands that only a boot can hold against an image: it has the kernel and a mount.
+    pub(crate) fn left_to_boot(&mut self, trust: &Trust) {
         let keyring = &trust.kernel_keyring;
         if keyring.value == KernelKeyring::Require {
             self.noted(

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Device-mapper, as far as one read-only target needs it.
+//! Device-mapper, as far as devices of one target need it.
 //!
 //! **In:** a name, a UUID and one target line computed by `verity`. **Out:** a [`MappedDevice`]
-//! whose table the kernel repeated word for word. **Refuses:** a name that is taken, a table that
-//! reads back differently.
+//! whose table the kernel repeated word for word; what devices there are. **Refuses:** a name that
+//! is taken, a table that reads back differently.
 //!
 //! Resuming and removing make udev events. The crate waits for udev to answer them, without a
 //! timeout, wherever udev runs: an initrd whose udev lacks the rules for it would hang. So these
@@ -53,10 +53,26 @@ mod ioctl {
 #[derive(Clone, Copy)]
 enum Ask {
     Resume,
+    /// Once nobody holds it.
     Remove,
+    /// Or not at all.
+    RemoveNow,
 }
 
-/// A live, read-only device. Dropping it without [`Self::keep`] removes it.
+/// The one target of a device.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// Its kind, `verity` or `linear`.
+    pub kind: &'a str,
+    /// Its parameters.
+    pub params: &'a str,
+    /// Sectors of 512 bytes that it covers.
+    pub sectors: u64,
+    /// Whether the device takes writes.
+    pub writable: bool,
+}
+
+/// A live device. Dropping it without [`Self::keep`] removes it.
 #[derive(Debug)]
 pub struct MappedDevice {
     name: DmNameBuf,
@@ -65,19 +81,12 @@ pub struct MappedDevice {
 }
 
 impl MappedDevice {
-    /// Creates the device, loads `params` as its only target over `sectors` sectors of 512 bytes,
-    /// reads the table back and resumes it.
+    /// Creates the device, loads its only target, reads the table back and resumes it.
     ///
     /// # Errors
     /// The kernel's errno; `EBUSY` if name or UUID is in use; [`io::ErrorKind::InvalidData`] if
     /// the table that is live is not the one asked for. Nothing is left behind.
-    pub fn create(
-        name: &str,
-        uuid: &str,
-        sectors: u64,
-        target: &str,
-        params: &str,
-    ) -> io::Result<Self> {
+    pub fn create(name: &str, uuid: &str, target: Target<'_>) -> io::Result<Self> {
         let dm = DM::new().map_err(os_error)?;
         let dm_name = DmName::new(name).map_err(os_error)?;
         let dm_uuid = DmUuid::new(uuid).map_err(os_error)?;
@@ -86,13 +95,14 @@ impl MappedDevice {
             dm.device_create(dm_name, Some(dm_uuid), DmOptions::default()).map_err(os_error)?;
         // From here on dropping `device` removes what was made.
         let device = Self { name: dm_name.to_owned(), node: node_of(info.device()), kept: false };
-        let line = (0, sectors, target.to_owned(), params.to_owned());
-        let read_only = DmOptions::default().set_flags(DmFlags::DM_READONLY);
-        dm.table_load(&id, std::slice::from_ref(&line), read_only).map_err(os_error)?;
+        let line = (0, target.sectors, target.kind.to_owned(), target.params.to_owned());
+        let access = if target.writable { DmFlags::empty() } else { DmFlags::DM_READONLY };
+        let options = DmOptions::default().set_flags(access);
+        dm.table_load(&id, std::slice::from_ref(&line), options).map_err(os_error)?;
         ask(&dm, name, Ask::Resume)?;
         let query = DmOptions::default().set_flags(DmFlags::DM_STATUS_TABLE);
         let (info, table) = dm.table_status(&id, query).map_err(os_error)?;
-        if table != [line] || !info.flags().contains(DmFlags::DM_READONLY) {
+        if table != [line] || info.flags().intersection(DmFlags::DM_READONLY) != access {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 format!("the live table is {table:?}, not the one computed"),
@@ -107,11 +117,93 @@ impl MappedDevice {
         &self.node
     }
 
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.name.to_string()
+    }
+
     /// Lets the device live on after this value is gone.
     #[must_use = "the node is what the device is reached by"]
     pub fn keep(mut self) -> PathBuf {
         self.kept = true;
         std::mem::take(&mut self.node)
+    }
+
+    /// Lets the device live on until its last user closes it, and no longer.
+    ///
+    /// # Errors
+    /// What the kernel says; the device stays then.
+    pub fn keep_while_used(self) -> io::Result<()> {
+        let name = self.name();
+        drop(self.keep());
+        ask(&DM::new().map_err(os_error)?, &name, Ask::Remove)
+    }
+}
+
+/// A device that is live, whoever made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveDevice {
+    /// Its name.
+    pub name: String,
+    /// Its UUID; empty where it has none.
+    pub uuid: String,
+    /// Device number, major and minor.
+    pub number: (u32, u32),
+    /// How often it is open: a mount counts as one.
+    pub open_count: i32,
+}
+
+impl LiveDevice {
+    /// Every device of this machine.
+    ///
+    /// # Errors
+    /// The kernel's errno.
+    pub fn all() -> io::Result<Vec<Self>> {
+        let dm = DM::new().map_err(os_error)?;
+        let mut all = Vec::new();
+        for (name, _, _) in dm.list_devices().map_err(os_error)? {
+            let info = match dm.device_info(&DevId::Name(&name)).map_err(os_error) {
+                Ok(info) => info,
+                // Gone since it was listed.
+                Err(error) if error.raw_os_error() == Some(nix::libc::ENXIO) => continue,
+                Err(error) => return Err(error),
+            };
+            all.push(Self {
+                name: name.to_string(),
+                uuid: info.uuid().map(ToString::to_string).unwrap_or_default(),
+                number: (info.device().major, info.device().minor),
+                open_count: info.open_count(),
+            });
+        }
+        Ok(all)
+    }
+
+    /// The node below /dev.
+    #[must_use]
+    pub fn node(&self) -> PathBuf {
+        PathBuf::from(format!("/dev/dm-{}", self.number.1))
+    }
+
+    /// Kind and parameters of its only target; `None` where it has another number of them.
+    ///
+    /// # Errors
+    /// The kernel's errno.
+    pub fn target(&self) -> io::Result<Option<(String, String)>> {
+        let dm = DM::new().map_err(os_error)?;
+        let name = DmName::new(&self.name).map_err(os_error)?;
+        let query = DmOptions::default().set_flags(DmFlags::DM_STATUS_TABLE);
+        let (_, table) = dm.table_status(&DevId::Name(name), query).map_err(os_error)?;
+        let [(0, _, kind, params)] = table.as_slice() else { return Ok(None) };
+        Ok(Some((kind.clone(), params.clone())))
+    }
+
+    /// Removes it.
+    ///
+    /// # Errors
+    /// `EBUSY` while somebody holds it; it stays then.
+    pub fn remove(&self) -> io::Result<()> {
+        ask(&DM::new().map_err(os_error)?, &self.name, Ask::RemoveNow)
     }
 }
 
@@ -128,7 +220,7 @@ impl Drop for MappedDevice {
     }
 }
 
-/// Resumes a device (DM_DEV_SUSPEND without its flag), or removes it once nobody holds it.
+/// Resumes a device (DM_DEV_SUSPEND without its flag), or removes it.
 fn ask(dm: &DM, name: &str, what: Ask) -> io::Result<()> {
     let mut header = DmIoctl {
         version: [4, 0, 0],
@@ -137,7 +229,7 @@ fn ask(dm: &DM, name: &str, what: Ask) -> io::Result<()> {
         target_count: 0,
         open_count: 0,
         flags: match what {
-            Ask::Resume => 0,
+            Ask::Resume | Ask::RemoveNow => 0,
             Ask::Remove => DM_DEFERRED_REMOVE,
         },
         event_nr: LEAVE_ALONE,
@@ -153,7 +245,7 @@ fn ask(dm: &DM, name: &str, what: Ask) -> io::Result<()> {
     let fd = dm.file().as_raw_fd();
     let call = match what {
         Ask::Resume => ioctl::suspend,
-        Ask::Remove => ioctl::remove,
+        Ask::Remove | Ask::RemoveNow => ioctl::remove,
     };
     // SAFETY: both calls read and write one `struct dm_ioctl`, which `header` is (repr(C), layout
     // of linux/dm-ioctl.h) and says it is in `data_size`; it stays for the whole call.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Loop devices (loop(4)): one read-only block device over one range of a sealed memfd.
+//! Loop devices (loop(4)): one block device over one range of a memfd, read-only over a sealed one.
 //!
-//! **In:** a sealed descriptor and a range inside it. **Out:** a [`LoopDevice`] whose settings were
-//! read back. **Refuses:** a device that is larger, smaller, writable or elsewhere than asked for.
+//! **In:** a sealed descriptor and a range inside it, or a private copy. **Out:** a [`LoopDevice`]
+//! whose settings were read back. **Refuses:** a device that is larger, smaller, elsewhere or
+//! otherwise writable than asked for.
 //!
 //! Partition scanning is never asked for, so the kernel does not parse the image's table, and no
 //! file name is set, so no udev rule links the device. The device clears itself when its last
@@ -16,7 +17,7 @@ use std::path::PathBuf;
 
 use nix::errno::Errno;
 
-use crate::sys::memfd::SealedMemfd;
+use crate::sys::memfd::{PrivateMemfd, SealedMemfd};
 use crate::units::{ByteRange, SectorSize};
 
 /// Tries for a free number: another process may take the one the kernel just named.
@@ -99,13 +100,28 @@ impl LoopDevice {
     /// What the loop driver says, with its errno; [`io::ErrorKind::InvalidData`] if the device
     /// that came up is not the one asked for.
     pub fn attach(backing: &SealedMemfd, range: ByteRange, block: SectorSize) -> io::Result<Self> {
+        let flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR;
+        Self::over(&Backing { file: backing.file(), range, flags }, block)
+    }
+
+    /// Attaches the whole of `copy`, for writing: whoever is given the device owns the copy.
+    ///
+    /// # Errors
+    /// As [`Self::attach`].
+    pub fn attach_copy(copy: &PrivateMemfd, range: ByteRange) -> io::Result<Self> {
+        let backing = Backing { file: copy.file(), range, flags: LO_FLAGS_AUTOCLEAR };
+        Self::over(&backing, SectorSize::SMALLEST)
+    }
+
+    fn over(backing: &Backing<'_>, block: SectorSize) -> io::Result<Self> {
+        let writable = backing.flags & LO_FLAGS_READ_ONLY == 0;
         let control = OpenOptions::new().read(true).write(true).open("/dev/loop-control")?;
         for _ in 0..TRIES {
             let number = get_free(&control)?;
             let path = PathBuf::from(format!("/dev/loop{number}"));
-            let node = File::open(&path)?;
-            match configure(&node, backing, range, block) {
-                Ok(()) => return Self::checked(node, path, backing, range),
+            let node = OpenOptions::new().read(true).write(writable).open(&path)?;
+            match configure(&node, backing, block) {
+                Ok(()) => return Self::checked(node, path, backing),
                 Err(Errno::EBUSY) => {}
                 Err(errno) => return Err(errno.into()),
             }
@@ -125,21 +141,16 @@ impl LoopDevice {
         &self.path
     }
 
-    fn checked(
-        node: File,
-        path: PathBuf,
-        backing: &SealedMemfd,
-        range: ByteRange,
-    ) -> io::Result<Self> {
+    fn checked(node: File, path: PathBuf, backing: &Backing<'_>) -> io::Result<Self> {
         let info = get_status(&node)?;
-        let file = backing.file().metadata()?;
+        let file = backing.file.metadata()?;
+        let relevant = LO_FLAGS_READ_ONLY | LO_FLAGS_PARTSCAN;
         let same = info.device == file.dev()
             && info.inode == file.ino()
-            && info.offset == range.offset()
-            && info.sizelimit == range.len()
-            && info.flags & LO_FLAGS_READ_ONLY != 0
-            && info.flags & LO_FLAGS_PARTSCAN == 0
-            && size_of_device(&node)? == range.len();
+            && info.offset == backing.range.offset()
+            && info.sizelimit == backing.range.len()
+            && info.flags & relevant == backing.flags & relevant
+            && size_of_device(&node)? == backing.range.len();
         if !same {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
@@ -158,20 +169,22 @@ fn get_free(control: &File) -> io::Result<u32> {
     u32::try_from(number).map_err(|_negative| io::ErrorKind::InvalidData.into())
 }
 
-fn configure(
-    node: &File,
-    backing: &SealedMemfd,
+/// What a device shows, and how.
+struct Backing<'a> {
+    file: &'a File,
     range: ByteRange,
-    block: SectorSize,
-) -> Result<(), Errno> {
-    let fd = u32::try_from(backing.file().as_raw_fd()).map_err(|_negative| Errno::EBADF)?;
+    flags: u32,
+}
+
+fn configure(node: &File, backing: &Backing<'_>, block: SectorSize) -> Result<(), Errno> {
+    let fd = u32::try_from(backing.file.as_raw_fd()).map_err(|_negative| Errno::EBADF)?;
     let config = LoopConfig {
         fd,
         block_size: block.bytes_u32(),
         info: LoopInfo64 {
-            offset: range.offset(),
-            sizelimit: range.len(),
-            flags: LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR,
+            offset: backing.range.offset(),
+            sizelimit: backing.range.len(),
+            flags: backing.flags,
             ..LoopInfo64::EMPTY
         },
         reserved: [0; 8],

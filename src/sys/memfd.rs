@@ -20,6 +20,9 @@ use crate::wire::read_file_bounded;
 /// /proc/meminfo, bytes. Kernels write about 1500.
 const MEMINFO: usize = 16 * 1024;
 
+/// Bytes copied at a time: what is zero throughout stays a hole.
+const COPIED_AT_ONCE: usize = 64 * 1024;
+
 /// An anonymous file of fixed length, holes where nothing was written.
 #[derive(Debug)]
 pub struct Memfd(File);
@@ -82,6 +85,28 @@ impl Memfd {
         fcntl(self.0.as_fd(), FcntlArg::F_ADD_SEALS(seals))?;
         Ok(SealedMemfd(self.0))
     }
+
+    /// Fixes the length and leaves the bytes open to change.
+    ///
+    /// # Errors
+    /// What fcntl(2) says.
+    fn keep_open(self) -> io::Result<PrivateMemfd> {
+        let seals = SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
+        fcntl(self.0.as_fd(), FcntlArg::F_ADD_SEALS(seals))?;
+        Ok(PrivateMemfd(self.0))
+    }
+}
+
+/// A copy that can be written to and has a fixed length. Nothing that was authenticated is in it.
+#[derive(Debug)]
+pub struct PrivateMemfd(File);
+
+impl PrivateMemfd {
+    /// The descriptor, for a loop device.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.0
+    }
 }
 
 /// A [`Memfd`] that can't change any more.
@@ -99,6 +124,27 @@ impl SealedMemfd {
     #[must_use]
     pub fn into_file(self) -> File {
         self.0
+    }
+
+    /// Copies `range` to where it may be changed; blocks of zeros take no memory.
+    ///
+    /// # Errors
+    /// What the kernel says; `ENOSPC` or `ENOMEM` where memory is gone.
+    pub fn copy(&self, name: &str, range: ByteRange) -> io::Result<PrivateMemfd> {
+        let copy = Memfd::create(name, range.len())?;
+        let mut buffer = vec![0; COPIED_AT_ONCE];
+        let mut offset = 0_u64;
+        while offset < range.len() {
+            let rest = usize::try_from(range.len().saturating_sub(offset)).unwrap_or(usize::MAX);
+            let len = rest.min(buffer.len());
+            let chunk = buffer.get_mut(..len).unwrap_or_default();
+            self.0.read_exact_at(chunk, range.offset().saturating_add(offset))?;
+            if chunk.iter().any(|byte| *byte != 0) {
+                copy.write_at(offset, chunk)?;
+            }
+            offset = offset.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
+        }
+        copy.keep_open()
     }
 
     /// Reads exactly the bytes of `range` that fit `buffer`'s length.
@@ -165,5 +211,21 @@ mod tests {
         let mut bytes = [0; 4];
         sealed.read_at(ByteRange::new(4096, 4).unwrap(), &mut bytes).unwrap();
         assert_eq!(&bytes, b"kept");
+    }
+    #[test]
+    fn a_copy_takes_writes_that_the_original_does_not_see() {
+        let memfd = Memfd::create("test", 3 * 65536).unwrap();
+        memfd.write_at(65536, b"kept").unwrap();
+        memfd.write_at(2 * 65536 + 4096, b"last").unwrap();
+        let sealed = memfd.seal().unwrap();
+        let copy = sealed.copy("copy", ByteRange::new(65536, 65536 + 8192).unwrap()).unwrap();
+        copy.file().write_all_at(b"gone", 0).unwrap();
+        assert!(copy.file().set_len(1).is_err() && copy.file().set_len(1 << 20).is_err());
+        let mut bytes = [0; 4];
+        sealed.read_at(ByteRange::new(65536, 4).unwrap(), &mut bytes).unwrap();
+        assert_eq!(&bytes, b"kept");
+        copy.file().read_exact_at(&mut bytes, 65536 + 4096).unwrap();
+        assert_eq!(&bytes, b"last");
+        assert_eq!(copy.file().metadata().unwrap().len(), 65536 + 8192);
     }
 }

@@ -26,14 +26,11 @@ pub enum VerityError {
     NoSignature { designator: PartitionDesignator, origin: Origin },
     #[error("block {block} can't be read through dm-verity: {error}")]
     Read { designator: PartitionDesignator, block: u64, error: io::Error },
-    #[error("policy opens it, and this version exposes protected partitions only")]
-    Unprotected { designator: PartitionDesignator, origins: Vec<Origin> },
 }
 
 impl Refusal for VerityError {
     fn class(&self) -> Class {
         match self {
-            Self::Unprotected { .. } => Class::Config,
             Self::KernelRefuses { .. } | Self::NoSignature { .. } => Class::Sig,
             Self::Loop { .. }
             | Self::DeviceMapper { .. }
@@ -48,9 +45,6 @@ impl Refusal for VerityError {
             Self::KernelRefuses { origin, .. }
             | Self::KernelUnable { origin, .. }
             | Self::NoSignature { origin, .. } => origin.clone(),
-            Self::Unprotected { origins, .. } => {
-                origins.first().cloned().unwrap_or(Origin::BuiltIn)
-            }
             Self::DeviceMapper { .. } | Self::Loop { .. } | Self::Read { .. } => {
                 Origin::Rule("dm-verity stands before anything is exposed")
             }
@@ -75,9 +69,9 @@ impl VerityError {
             Self::DeviceMapper { designator, .. } => (
                 "verity-device",
                 *designator,
-                "a dm-verity device with exactly the computed table",
+                "a device with exactly the computed table",
                 "the initrd needs the kernel modules dm_mod and dm_verity, and the device names \
-                 root and usr must be free",
+                 must be free: dmsetup ls shows who has them",
             ),
             Self::KernelRefuses { designator, error, .. } => (
                 "verity-kernel-keyring",
@@ -115,12 +109,6 @@ impl VerityError {
                 *designator,
                 "the first and the last block come through dm-verity",
                 "kernel and image disagree: report this",
-            ),
-            Self::Unprotected { designator, .. } => (
-                "verity-unprotected",
-                *designator,
-                "dm-verity",
-                "demand verity or signed for root and usr in the policy file",
             ),
         }
     }

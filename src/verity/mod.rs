@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 #![forbid(unsafe_code)]
-//! dm-verity under everything that will be exposed.
+//! One device for everything that will be exposed; dm-verity under what has to be protected.
 //!
-//! **In:** [`Identified`] over sealed memory.
-//! **Out:** [`Mapped`]: for root and usr a device whose every read the kernel checks against the
-//! authenticated root hash. Its table was read back and is the one computed here; its first and
-//! last block were read through it. Where the policy wants the kernel as a second witness, the
-//! kernel has accepted the signature too.
+//! **In:** [`Identified`] over sealed memory; what the devices are to be called.
+//! **Out:** [`Mapped`]: for each protected partition a device whose every read the kernel checks
+//! against the authenticated root hash. Its table was read back and is the one computed here; its
+//! first and last block were read through it. Where the policy wants the kernel as a second witness,
+//! the kernel has accepted the signature too. For each partition that policy opens a device over the
+//! sealed bytes, or over a private copy where it may be written to.
 //! **Refuses:** a table that reads back differently, a name that is taken, a device that does not
 //! give its own blocks, a signature that the kernel does not accept: there is no second try without
 //! it. Nothing stays behind then.
@@ -14,42 +15,59 @@
 //! Table: Documentation/admin-guide/device-mapper/verity.rst.
 
 mod error;
+mod name;
+mod table;
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-use data_encoding::HEXLOWER;
-
 pub use error::VerityError;
+pub use name::{DeviceNames, NameError, is_ours};
+use table::Table;
 
 use crate::authenticate::Evidence;
 use crate::designator::PartitionDesignator;
-use crate::fetch::VerityContent;
+use crate::fetch::{Content, VerityContent};
 use crate::filesystem::FileSystem;
+use crate::finding::Origin;
 use crate::identify::{Identified, IdentifiedPartition};
-use crate::policy_file::{EffectivePolicy, KernelKeyring, OnCorruption, Stated};
-use crate::sys::devmapper::MappedDevice;
+use crate::policy_file::{EffectivePolicy, KernelKeyring, Stated};
+use crate::sys::devmapper::{MappedDevice, Target};
 use crate::sys::keyring::ThreadKey;
 use crate::sys::loopdev::LoopDevice;
 use crate::sys::memfd::SealedMemfd;
-use crate::units::SectorSize;
+use crate::units::{ByteRange, SectorSize};
 
 /// Bytes of a device-mapper sector.
 const DM_SECTOR: u64 = 512;
 
+/// What stands between a device's users and the bytes of the image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shield {
+    /// dm-verity, and the root hash the kernel checks against, hex.
+    Verity(String),
+    /// Nothing: these lines of policy open it.
+    Open {
+        /// Who does.
+        origins: Vec<Origin>,
+        /// Whether the device is over a private copy and takes writes.
+        writable: bool,
+    },
+}
+
 /// A device that may be exposed.
 #[derive(Debug)]
 pub struct MappedPartition {
-    /// `root` or `usr`.
+    /// What it is used as.
     pub designator: PartitionDesignator,
     /// Its slot, counted from 1.
     pub number: u32,
     /// What is on it.
     pub filesystem: FileSystem,
-    /// The root hash the kernel checks against, hex.
-    pub root_hash: String,
+    /// What protects it.
+    pub shield: Shield,
     device: MappedDevice,
 }
 
@@ -60,26 +78,43 @@ impl MappedPartition {
         self.device.node()
     }
 
+    /// The device's name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.device.name()
+    }
+
+    /// Whether it takes writes.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        matches!(self.shield, Shield::Open { writable: true, .. })
+    }
+
     /// Lets the device outlive this program.
     pub(crate) fn keep(self) -> PathBuf {
         self.device.keep()
     }
+
+    /// Lets the device outlive this program, and go with its last mount.
+    pub(crate) fn keep_while_used(self) -> io::Result<()> {
+        self.device.keep_while_used()
+    }
 }
 
-/// Protected devices, live. Made by [`map`] alone; dropping it removes them.
+/// Devices, live. Made by [`map`] alone; dropping it removes them.
 ///
-/// It can't be put together, doubled, or left out: [`crate::expose`] takes no device without dm-verity.
+/// It can't be put together, doubled, or left out: [`crate::expose`] takes no other device.
 ///
 /// ```
-/// # use veriroot::{expose::{Places, expose}, verity::Mapped};
-/// fn next(it: Mapped, places: &Places) -> bool {
-///     expose(it, &[], "image", places).is_ok()
+/// # use veriroot::{expose::{Placement, expose}, verity::Mapped};
+/// fn next(it: Mapped, placement: &Placement) -> bool {
+///     expose(it, &[], placement).is_ok()
 /// }
 /// ```
 /// ```compile_fail,E0308
-/// # use veriroot::{expose::{Places, expose}, identify::Identified, sys::memfd::SealedMemfd};
-/// fn next(it: Identified<SealedMemfd>, places: &Places) -> bool {
-///     expose(it, &[], "image", places).is_ok()
+/// # use veriroot::{expose::{Placement, expose}, identify::Identified, sys::memfd::SealedMemfd};
+/// fn next(it: Identified<SealedMemfd>, placement: &Placement) -> bool {
+///     expose(it, &[], placement).is_ok()
 /// }
 /// ```
 /// ```compile_fail,E0451
@@ -98,37 +133,44 @@ pub struct Mapped {
     partitions: Vec<MappedPartition>,
 }
 
-/// Puts dm-verity over root and usr; other partitions are not exposed.
+/// How devices are made.
+#[derive(Clone, Copy, Debug)]
+pub struct Making<'a> {
+    /// What they are called.
+    pub names: &'a DeviceNames,
+    /// Whether what policy opens may get a copy that takes writes.
+    pub copies: bool,
+}
+
+/// Makes a device of every partition that is used: dm-verity over what is protected.
 ///
 /// # Errors
 /// The first device that does not come up as computed; everything made before is removed.
 pub fn map(
     identified: Identified<SealedMemfd>,
     policy: &EffectivePolicy,
+    making: Making<'_>,
 ) -> Result<Mapped, VerityError> {
     let (memfd, identified) = identified.into_parts();
     let mut partitions = Vec::new();
     for partition in identified {
-        if matches!(partition.designator, PartitionDesignator::Root | PartitionDesignator::Usr) {
-            partitions.push(map_one(&memfd, &partition, policy)?);
-        }
+        let (shield, device) = match &partition.content {
+            Content::Verity(content) => protect(&memfd, &partition, content, (policy, making))?,
+            Content::Open(origins) => open(&memfd, &partition, origins, making)?,
+        };
+        let IdentifiedPartition { designator, number, filesystem, .. } = partition;
+        partitions.push(MappedPartition { designator, number, filesystem, shield, device });
     }
     Ok(Mapped { partitions })
 }
 
-fn map_one(
+fn protect(
     memfd: &SealedMemfd,
     partition: &IdentifiedPartition,
-    policy: &EffectivePolicy,
-) -> Result<MappedPartition, VerityError> {
+    content: &VerityContent,
+    (policy, making): (&EffectivePolicy, Making<'_>),
+) -> Result<(Shield, MappedDevice), VerityError> {
     let designator = partition.designator;
-    let Some(content) = partition.verity() else {
-        let origins = match &partition.content {
-            crate::fetch::Content::Open(origins) => origins.clone(),
-            crate::fetch::Content::Verity(_) => Vec::new(),
-        };
-        return Err(VerityError::Unprotected { designator, origins });
-    };
     let attach = |range, block_size| {
         sector_size(block_size)
             .and_then(|sector| LoopDevice::attach(memfd, range, sector))
@@ -137,7 +179,8 @@ fn map_one(
     let data = attach(partition.data, content.shape.data_block_size())?;
     let hash = attach(content.hash, content.shape.hash_block_size())?;
     let required = &policy.trust().kernel_keyring;
-    let key = kernel_key(designator, &content.evidence, required)?;
+    let name = making.names.device(designator);
+    let key = kernel_key((designator, &name), &content.evidence, required)?;
     let on_corruption = policy.boot().on_corruption.value;
     let table = Table {
         data: &data,
@@ -146,11 +189,11 @@ fn map_one(
         on_corruption,
         key: key.as_ref().map(ThreadKey::description),
     };
-    let uuid = format!("CRYPT-VERITY-{}-{}", content.uuid.simple(), designator.name());
+    let uuid = name::verity_uuid(content.uuid, &name);
     let sectors = content.shape.data_len().checked_div(DM_SECTOR).unwrap_or_default();
-    let device =
-        MappedDevice::create(designator.name(), &uuid, sectors, "verity", &table.to_string())
-            .map_err(|error| not_created(designator, error, required))?;
+    let target = Target { kind: "verity", params: &table.to_string(), sectors, writable: false };
+    let device = MappedDevice::create(&name, &uuid, target)
+        .map_err(|error| not_created(designator, error, required))?;
     // The kernel has its copy.
     drop(key);
     read_ends(&device, content).map_err(|(block, error)| VerityError::Read {
@@ -158,18 +201,43 @@ fn map_one(
         block,
         error,
     })?;
-    Ok(MappedPartition {
-        designator,
-        number: partition.number,
-        filesystem: partition.filesystem,
-        root_hash: content.root_hash.to_string(),
-        device,
-    })
+    Ok((Shield::Verity(content.root_hash.to_string()), device))
+}
+
+/// A device without dm-verity, because policy says so. Root and usr are never written to; a copy
+/// is made only of what the image, the policy and the file system let be written to.
+fn open(
+    memfd: &SealedMemfd,
+    partition: &IdentifiedPartition,
+    origins: &[Origin],
+    making: Making<'_>,
+) -> Result<(Shield, MappedDevice), VerityError> {
+    let IdentifiedPartition { designator, data, filesystem, read_only, .. } = partition;
+    let designator = *designator;
+    let system = matches!(designator, PartitionDesignator::Root | PartitionDesignator::Usr);
+    let writable = making.copies && !system && !read_only && filesystem.takes_writes();
+    let failed = |error| VerityError::Loop { designator, error };
+    let backing = if writable {
+        let copy = memfd.copy("veriroot-copy", *data).map_err(failed)?;
+        let whole = ByteRange::new(0, data.len());
+        let whole = whole.ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
+        LoopDevice::attach_copy(&copy, whole)
+    } else {
+        LoopDevice::attach(memfd, *data, SectorSize::SMALLEST)
+    };
+    let backing = backing.map_err(failed)?;
+    let name = making.names.device(designator);
+    let params = format!("{} 0", backing.major_minor());
+    let sectors = data.len().checked_div(DM_SECTOR).unwrap_or_default();
+    let target = Target { kind: "linear", params: &params, sectors, writable };
+    let device = MappedDevice::create(&name, &name::open_uuid(&name), target)
+        .map_err(|error| VerityError::DeviceMapper { designator, error })?;
+    Ok((Shield::Open { origins: origins.to_vec(), writable }, device))
 }
 
 /// The signature that was verified, where the kernel will find it; none where it is not asked.
 fn kernel_key(
-    designator: PartitionDesignator,
+    (designator, device): (PartitionDesignator, &str),
     evidence: &Evidence,
     required: &Stated<KernelKeyring>,
 ) -> Result<Option<ThreadKey>, VerityError> {
@@ -180,7 +248,7 @@ fn kernel_key(
             Err(VerityError::NoSignature { designator, origin: origin() })
         }
         (KernelKeyring::Require, Evidence::Signature { cms, .. }) => {
-            ThreadKey::add(&format!("veriroot:{}", designator.name()), cms)
+            ThreadKey::add(&format!("veriroot:{device}"), cms)
                 .map(Some)
                 .map_err(|error| VerityError::KernelUnable { designator, error, origin: origin() })
         }
@@ -213,54 +281,6 @@ fn sector_size(block_size: u32) -> io::Result<SectorSize> {
         .into_iter()
         .find(|sector| sector.bytes_u32() == block_size)
         .ok_or_else(|| io::ErrorKind::Unsupported.into())
-}
-
-/// Parameters of the one target, every word made from a typed value.
-struct Table<'a> {
-    data: &'a LoopDevice,
-    hash: &'a LoopDevice,
-    content: &'a VerityContent,
-    on_corruption: OnCorruption,
-    key: Option<&'a str>,
-}
-
-impl std::fmt::Display for Table<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let shape = &self.content.shape;
-        let salt = match shape.salt() {
-            [] => "-".to_owned(),
-            salt => HEXLOWER.encode(salt),
-        };
-        write!(
-            f,
-            "1 {} {} {} {} {} {} {} {} {salt}",
-            self.data.major_minor(),
-            self.hash.major_minor(),
-            shape.data_block_size(),
-            shape.hash_block_size(),
-            shape.data_blocks(),
-            shape.first_hash_block(),
-            shape.algorithm(),
-            self.content.root_hash,
-        )?;
-        f.write_str(&optional(self.on_corruption, self.key))
-    }
-}
-
-/// The optional arguments after their count, in the order in which the kernel repeats them; empty
-/// where there are none. None of them makes dm-verity laxer than it is without.
-fn optional(on_corruption: OnCorruption, key: Option<&str>) -> String {
-    let on_corruption = match on_corruption {
-        OnCorruption::Eio => None,
-        OnCorruption::Restart => Some("restart_on_corruption"),
-        OnCorruption::Panic => Some("panic_on_corruption"),
-    };
-    let key = key.map(|description| ["root_hash_sig_key_desc", description]);
-    let words: Vec<&str> = on_corruption.into_iter().chain(key.into_iter().flatten()).collect();
-    if words.is_empty() {
-        return String::new();
-    }
-    format!(" {} {}", words.len(), words.join(" "))
 }
 
 /// Reads the first and the last block through the device. Activation touches no block, so a
@@ -298,29 +318,11 @@ mod tests {
     use crate::finding::{Class, Origin, Refusal};
 
     #[test]
-    fn optional_arguments_are_counted_by_the_word() {
-        let key = Some("veriroot:root");
-        for (mode, key, text) in [
-            (OnCorruption::Eio, None, ""),
-            (OnCorruption::Restart, None, " 1 restart_on_corruption"),
-            (OnCorruption::Panic, None, " 1 panic_on_corruption"),
-            (OnCorruption::Eio, key, " 2 root_hash_sig_key_desc veriroot:root"),
-            (
-                OnCorruption::Restart,
-                key,
-                " 3 restart_on_corruption root_hash_sig_key_desc veriroot:root",
-            ),
-        ] {
-            assert_eq!(optional(mode, key), text);
-        }
-    }
-
-    #[test]
     fn a_pin_is_no_signature_for_the_kernel() {
         let pin = Evidence::Pin { word: "roothash=00".to_owned() };
         let key = |value| {
             let required = Stated { value, origin: Origin::BuiltIn };
-            kernel_key(PartitionDesignator::Root, &pin, &required)
+            kernel_key((PartitionDesignator::Root, "root"), &pin, &required)
         };
         assert!(key(KernelKeyring::Off).unwrap().is_none());
         let error = key(KernelKeyring::Require).unwrap_err();

@@ -3,7 +3,7 @@
 # Brings a Debian machine that has only the Rust toolchain to where everything here builds and boots.
 # Usage: packages.sh build | guest | keyring | interop | archives | fuzz | uefi
 #   build    what the compiler needs, and gpg, whose signatures the tests have to be compatible with
-#   guest    what the boot tests and the demo need: an emulator, busybox, dmsetup, and a kernel under build/kernel
+#   guest    what the boot tests and the demo need: an emulator, busybox, dmsetup, udev, strace, and a kernel under build/kernel
 #            (unpacked, never installed)
 #   keyring  what `make boot-keyring` needs beside that: keyctl, and a kernel under build/kernel-keyring whose dm-verity
 #            has a keyring of its own (Linux 7.2 or later)
@@ -19,7 +19,7 @@ cd "$(dirname "$0")/../.."
 build=(gcc libc6-dev pkg-config libssl-dev libdevmapper-dev libclang-dev gnupg)
 interop=(cryptsetup-bin openssl)
 archives=(tar libarchive-tools python3)
-guest=(qemu-system-x86 busybox-static dmsetup)
+guest=(qemu-system-x86 busybox-static dmsetup udev strace)
 uefi=(ovmf openssl)
 keyring=(keyutils xz-utils debian-archive-keyring)
 

@@ -59,7 +59,11 @@ impl Initrd {
             policy: vec![self.path("policy.d")],
             anchors: vec![self.path("verity.d")],
             keyrings: vec![vec![self.path("import-pubring.pgp")]],
-            places: Places { root: self.path("root"), dev: self.path("dev") },
+            places: Places {
+                root: self.path("root"),
+                dev: self.path("dev"),
+                run: self.path("run"),
+            },
         };
         boot(&system, &mut Unwatched)
     }

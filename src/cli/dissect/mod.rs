@@ -26,7 +26,7 @@ use veriroot::report::Report;
 use veriroot::request::RequestError;
 use veriroot::source::{Source, Terms};
 
-use super::{Json, audit, console, exit_code};
+use super::{Json, console, demands, exit_code};
 
 #[derive(Debug, Args)]
 pub(super) struct DissectArguments {
@@ -43,7 +43,7 @@ pub(super) struct DissectArguments {
     #[arg(long, value_name = "FILE")]
     policy_file: Vec<PathBuf>,
     /// Architecture of the machine the image is for, such as arm64.
-    #[arg(long, value_name = "NAME", value_parser = audit::architecture)]
+    #[arg(long, value_name = "NAME", value_parser = demands::architecture)]
     architecture: Option<Architecture>,
     /// Print JSON.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Json::Off)]

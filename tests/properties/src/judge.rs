@@ -87,6 +87,7 @@ impl Bench {
                 pins: &[],
                 pins_suffice: false,
                 revoked: &self.policy.trust().revoked,
+                purpose: veriroot::purpose::Purpose::System,
             },
             expectation: Expectation::default(),
         };

@@ -32,6 +32,7 @@ mod answer;
 pub mod ddi;
 mod derive;
 pub mod erofs;
+pub mod fat;
 pub mod gpt;
 pub mod gpg;
 pub mod guest;

@@ -44,7 +44,8 @@ state() {
     for device in /sys/block/loop*/loop; do
         [ -e "$device" ] && echo "STATE loop ${device#/sys/block/} backing=$(cat "$device/backing_file")"
     done
-    find /dev/mapper /dev/disk /sysroot ! -type d 2>/dev/null | while read -r path; do echo "STATE path $path"; done
+    find /dev/mapper /dev/disk /sysroot /run/veriroot/overlay /run/extensions /run/confexts /run/portables /run/machines \
+        \( ! -type d -o -path "/run/*/*" \) 2>/dev/null | while read -r path; do echo "STATE path $path"; done
     ps -o comm= | grep veriroot | while read -r name; do echo "STATE process $name"; done
     echo "STATE end"
 }

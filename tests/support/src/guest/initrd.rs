@@ -23,8 +23,20 @@ const INIT: &str = include_str!("init.sh");
 const HASHES: &[&str] = &["crc32c_generic", "crc32c-intel", "sha256-generic", "sha256-ssse3"];
 
 /// In load order.
-const MODULES: &[&str] =
-    &["virtio_pci", "virtio_net", "af_packet", "loop", "dm-verity", "erofs", "squashfs", "ext4"];
+const MODULES: &[&str] = &[
+    "virtio_pci",
+    "virtio_net",
+    "af_packet",
+    "loop",
+    "dm-verity",
+    "erofs",
+    "squashfs",
+    "ext4",
+    "vfat",
+    "nls_cp437",
+    "nls_ascii",
+    "overlay",
+];
 
 /// Where the initrd's policy files are.
 pub(super) const POLICY: &str = "etc/veriroot/policy.d";
@@ -150,6 +162,28 @@ impl InitrdBuilder {
     pub fn file(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
         self.archive.file(path, 0o644, content.as_ref());
         self
+    }
+
+    /// Adds udev, with its usual rules about disks and the one of this project.
+    ///
+    /// # Panics
+    /// If one of them can't be read.
+    #[must_use]
+    pub fn udev(self) -> Self {
+        const USUAL: [&str; 6] = [
+            "50-udev-default.rules",
+            "55-dm.rules",
+            "60-block.rules",
+            "60-persistent-storage-dm.rules",
+            "60-persistent-storage.rules",
+            "99-systemd.rules",
+        ];
+        let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dist/udev/59-veriroot.rules");
+        let usual = USUAL.map(|name| Path::new("/lib/udev/rules.d").join(name));
+        usual.into_iter().chain([ours]).fold(self.program("/bin/udevadm".as_ref()), |it, path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            it.file(&format!("lib/udev/rules.d/{name}"), read(&path))
+        })
     }
 
     /// Adds a program of this machine, with the libraries it loads: `/usr/bin/NAME` in the guest.

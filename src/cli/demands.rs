@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! What is demanded of an image, as options of every command that judges one.
+//!
+//! **In:** options. **Out:** a [`Machine`]: policy, trust anchors and pins, read once.
+//! **Refuses:** demands it can't read.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use veriroot::authenticate::Trust;
+use veriroot::authenticate::anchors::TrustAnchors;
+use veriroot::designator::Architecture;
+use veriroot::error::Error;
+use veriroot::escape::escape;
+use veriroot::image_filter::ImageFilter;
+use veriroot::loader::{Demands, trust_anchors};
+use veriroot::policy::Expectation;
+use veriroot::policy_file::{EffectivePolicy, PolicyFile, Statements};
+use veriroot::request::{Pin, RequestError};
+
+use super::pins::PinArguments;
+
+/// Where trust anchors are looked for outside a boot, strongest first (systemd's list).
+pub(super) const VERITY_D: [&str; 4] =
+    ["/etc/verity.d", "/run/verity.d", "/usr/local/lib/verity.d", "/usr/lib/verity.d"];
+
+#[derive(Debug, Args)]
+pub(super) struct DemandArguments {
+    /// Image policy to demand (systemd.image-policy(7)).
+    #[arg(long, value_name = "POLICY")]
+    image_policy: Option<String>,
+    /// Candidate partitions, such as root=fixture_2*.
+    #[arg(long, value_name = "FILTER", value_parser = ImageFilter::parse)]
+    pub(super) image_filter: Option<ImageFilter>,
+    /// Trusted certificate or directory; repeatable.
+    #[arg(long, value_name = "FILE|DIR")]
+    certificate: Vec<PathBuf>,
+    /// Policy file to demand; repeatable, all hold.
+    #[arg(long, value_name = "FILE")]
+    policy_file: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) pins: PinArguments,
+    /// Machine the image is for, such as arm64.
+    #[arg(long, value_name = "NAME", value_parser = architecture)]
+    architecture: Option<Architecture>,
+}
+
+impl DemandArguments {
+    /// The policy that these state.
+    pub(super) fn policy(&self) -> Result<EffectivePolicy, Error> {
+        let files = self.policy_file.iter().map(|it| PolicyFile::load(it));
+        let files: Vec<PolicyFile> = files.collect::<Result<_, _>>()?;
+        let certificates = (!self.certificate.is_empty()).then_some(self.certificate.as_slice());
+        let policy = EffectivePolicy::new(Statements {
+            files: &files,
+            image_policy_option: self.image_policy.as_deref(),
+            certificates_option: certificates,
+            ..Statements::default()
+        })?;
+        if let Some((key, origin)) = policy.unsupported() {
+            return Err(RequestError::PolicyKey { key, origin }.into());
+        }
+        Ok(policy)
+    }
+
+    /// The machine that images are for: this one, if none is named.
+    pub(super) fn machine(&self) -> Result<Architecture, RequestError> {
+        self.architecture.or_else(Architecture::native).ok_or(RequestError::Architecture)
+    }
+}
+
+pub(super) fn architecture(name: &str) -> Result<Architecture, String> {
+    Architecture::from_name(name).ok_or_else(|| format!("unknown architecture {}", escape(name)))
+}
+
+/// What is demanded of every image, read once.
+pub(super) struct Machine {
+    architecture: Architecture,
+    pub(super) policy: EffectivePolicy,
+    pins: Vec<Pin>,
+    anchors: Option<TrustAnchors>,
+    image_filter: ImageFilter,
+}
+
+impl Machine {
+    pub(super) fn new(arguments: &DemandArguments) -> Result<Self, Error> {
+        let policy = arguments.policy()?;
+        let pins = arguments.pins.all();
+        let anchors = trust_anchors(&policy, &pins, &VERITY_D.map(PathBuf::from))?;
+        let architecture = arguments.machine()?;
+        let image_filter = arguments.image_filter.clone().unwrap_or_default();
+        Ok(Self { architecture, policy, pins, anchors, image_filter })
+    }
+
+    pub(super) fn demands(&self) -> Demands<'_> {
+        Demands {
+            architecture: self.architecture,
+            policy: &self.policy,
+            trust: Trust::of_policy(self.policy.trust(), self.anchors.as_ref(), &self.pins),
+            expectation: Expectation {
+                image_filter: self.image_filter.clone(),
+                ..Expectation::default()
+            },
+        }
+    }
+}
