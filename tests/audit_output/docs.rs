@@ -21,8 +21,9 @@ const STAGES: [&str; 10] = [
     "expose",
 ];
 
-/// Words that look like ids and are none: a class of systemd's root=, the network child's name.
-const OTHERS: [&str; 2] = ["dissect-force", "source-child"];
+/// Words that look like ids and are none: a class of systemd's root=, a symptom of doctor, the
+/// network child's name.
+const OTHERS: [&str; 3] = ["dissect-force", "policy-files", "source-child"];
 
 /// The rows of the table under a heading, by id.
 fn table(heading: &str) -> BTreeMap<String, Vec<String>> {
