@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
 .PHONY: help program demo boot-time test unit boot boot-keyring boot-uefi boot-systemd boot-peer peer-differential archive-differential interop manual fmt clippy docs deny packages guest-kernel \
-    fuzz fuzz-smoke corpus exhaustive
+    fuzz fuzz-smoke corpus exhaustive faults differential
 
 CARGO ?= cargo
 CARGO_TESTS := $(CARGO) test --locked --workspace --no-fail-fast
@@ -44,6 +44,17 @@ fuzz: packages ## Every fuzz target for SECONDS= each (nightly, cargo-fuzz); TAR
 
 fuzz-smoke: packages ## The same properties on stable, over seeds, old crashes and some thousand mutants each
 	VERIROOT_SMOKE_ALL=1 $(CARGO) test --locked --release -p veriroot-properties --test smoke
+
+MUTANTS ?= 1000000
+differential: packages ## Mutants we accept, shown to veritysetup, sfdisk and OpenSSL; MUTANTS= of each
+	@tests/guest/packages.sh interop
+	@for what in tree gpt cms; do \
+	    $(CARGO) run --locked --release --quiet -p veriroot-properties -- differential $$what '$(MUTANTS)'; done
+
+FAULTS ?= 1
+faults: packages ## A fault at every system call of six verdicts, little memory, few descriptors (as root; FAULTS=N: every N-th)
+	@tests/guest/packages.sh faults
+	VERIROOT_FAULTS='$(FAULTS)' $(CARGO) test --locked --test faults -- --nocapture --test-threads 1
 
 exhaustive: packages ## Every bit of the metadata flipped, every cut, every block: some 2 million images
 	$(CARGO) run --locked --release --quiet -p veriroot-properties -- exhaustive "$$(nproc)" 1
@@ -91,7 +102,7 @@ fmt: ## Formatting, checked
 
 clippy: packages ## Lints, warnings denied
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	$(CARGO) clippy --locked --test boot --test boot-keyring --test boot-systemd --test boot-uefi --test boot-peer --test interop --test peer -- -D warnings
+	$(CARGO) clippy --locked --test boot --test boot-keyring --test boot-systemd --test boot-uefi --test boot-peer --test interop --test peer --test faults -- -D warnings
 
 docs: packages ## Documentation, warnings denied
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps

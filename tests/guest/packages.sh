@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Brings a Debian machine that has only the Rust toolchain to where everything here builds and boots.
-# Usage: packages.sh build | guest | keyring | interop | archives | fuzz | uefi
+# Usage: packages.sh build | guest | keyring | interop | archives | fuzz | faults | uefi
 #   build    what the compiler needs, and gpg, whose signatures the tests have to be compatible with
 #   guest    what the boot tests and the demo need: an emulator, busybox, dmsetup, udev, strace, and a kernel under build/kernel
 #            (unpacked, never installed)
 #   keyring  what `make boot-keyring` needs beside that: keyctl, and a kernel under build/kernel-keyring whose dm-verity
 #            has a keyring of its own (Linux 7.2 or later)
+#   faults   strace, prlimit and unshare
 #   fuzz     a nightly compiler (from rustup) and cargo-fuzz
 #   archives the other readers of tar that ours is compared with
 #   uefi     the firmware of `make boot-uefi`, and what makes its keys
@@ -17,7 +18,7 @@ trap 'echo "packages.sh: line $LINENO failed: $BASH_COMMAND" >&2' ERR
 cd "$(dirname "$0")/../.."
 
 build=(gcc libc6-dev pkg-config libssl-dev libdevmapper-dev libclang-dev gnupg)
-interop=(cryptsetup-bin openssl)
+interop=(cryptsetup-bin fdisk openssl)
 archives=(tar libarchive-tools python3)
 guest=(qemu-system-x86 busybox-static dmsetup udev strace)
 uefi=(ovmf openssl)
@@ -115,11 +116,12 @@ install_fuzz() {
 
 case ${1:-} in
     build) install_missing "${build[@]}" ;;
+    faults) install_missing strace util-linux ;;
     fuzz) install_missing "${build[@]}" g++; install_fuzz ;;
     archives) install_missing "${archives[@]}" ;;
     interop) install_missing "${interop[@]}" ;;
     uefi) install_missing "${uefi[@]}" ;;
     guest) install_missing "${guest[@]}"; unpack_kernel ;;
     keyring) install_missing "${guest[@]}" "${keyring[@]}"; unpack_later_kernel ;;
-    *) echo "usage: packages.sh build | guest | keyring | interop | archives | fuzz | uefi" >&2; exit 2 ;;
+    *) echo "usage: packages.sh build | guest | keyring | interop | archives | fuzz | faults | uefi" >&2; exit 2 ;;
 esac

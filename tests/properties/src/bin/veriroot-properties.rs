@@ -3,7 +3,7 @@
 //! Runs the properties by hand.
 //!
 //! **In:** `list`, `invariants`, `seeds DIRECTORY`, `smoke [TARGET [MUTANTS]]`, `exhaustive THREADS
-//! SAMPLE`, or `replay TARGET FILE…`.
+//! SAMPLE`, `differential WHAT MUTANTS`, or `replay TARGET FILE…`.
 //! **Out:** a line for each target; seeds as files. **Refuses:** words it does not know.
 
 use std::path::Path;
@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use veriroot_properties::mutate::mutant;
 use veriroot_properties::targets::ALL;
-use veriroot_properties::{Target, Verdict, exhaustive, run};
+use veriroot_properties::{Target, Verdict, differential, exhaustive, run};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -33,6 +33,10 @@ fn main() -> ExitCode {
         ["exhaustive", threads, sample] => {
             exhaust(threads.parse().expect("no number"), sample.parse().expect("no number"));
         }
+        ["differential", what, mutants] => {
+            let mutants = mutants.parse().expect("no number");
+            println!("{}", differential::run(what, mutants).expect("tree, gpt or cms"));
+        }
         ["replay", name, ref files @ ..] => {
             for file in files {
                 run(name, &std::fs::read(file).expect("no such file"));
@@ -41,7 +45,7 @@ fn main() -> ExitCode {
         }
         _ => {
             eprintln!(
-                "list | invariants | seeds DIRECTORY | smoke [TARGET [MUTANTS]] | exhaustive THREADS SAMPLE | replay TARGET FILE..."
+                "list | invariants | seeds DIRECTORY | smoke [TARGET [MUTANTS]] | exhaustive THREADS SAMPLE | differential WHAT MUTANTS | replay TARGET FILE..."
             );
             return ExitCode::from(2);
         }

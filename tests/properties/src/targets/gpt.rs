@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use veriroot::dissect::gpt::{HEAD, Primary};
+use veriroot::dissect::gpt::{HEAD, Primary, Table};
 use veriroot_test_support::ddi::{Ddi, Image, Volume};
 use veriroot_test_support::erofs::Erofs;
 use veriroot_test_support::gpt::Gpt;
@@ -85,8 +85,15 @@ pub(super) fn mend_crcs(bytes: &mut [u8], [_, header, array, backup, last]: &[Ra
     }
 }
 
-/// Bit 0: CRCs as they are; bit 1: the backup as it is; bit 2: sectors of 4096 bytes.
 fn check(input: &[u8]) -> Verdict {
+    match judge_gpt(input) {
+        Some(_) => Verdict::Accepted,
+        None => Verdict::Refused,
+    }
+}
+
+/// Bit 0: CRCs as they are; bit 1: the backup as it is; bit 2: sectors of 4096 bytes.
+pub(crate) fn judge_gpt(input: &[u8]) -> Option<(Vec<u8>, Table)> {
     BASES.with_borrow(|bases| {
         let script = Script::new(input);
         let base = &bases[usize::from(!script.mends(2))];
@@ -103,15 +110,14 @@ fn check(input: &[u8]) -> Verdict {
             let range = primary.backup_range().unwrap();
             primary.finish(&bytes[range.offset() as usize..range.end() as usize])
         });
-        if let Ok(table) = &parsed {
-            judge(&bytes, table);
-        }
-        (&parsed).into()
+        let table = parsed.ok()?;
+        judge(&bytes, &table);
+        Some((bytes, table))
     })
 }
 
 /// The second reader panics at what is not sound.
-fn judge(bytes: &[u8], table: &veriroot::dissect::gpt::Table) {
+fn judge(bytes: &[u8], table: &Table) {
     let second = Gpt::read(bytes);
     assert_eq!(table.sector_size.bytes(), second.sector as u64);
     assert_eq!(second.backup_entries, None, "the copies differ");

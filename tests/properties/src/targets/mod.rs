@@ -8,13 +8,13 @@ mod anchors;
 mod cms;
 mod command_line;
 mod filesystem;
-mod gpt;
+pub(crate) mod gpt;
 mod image;
 mod network;
 mod policies;
 mod signature_json;
 mod urls;
-mod verity;
+pub(crate) mod verity;
 mod words;
 
 use crate::Target;

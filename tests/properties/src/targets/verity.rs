@@ -118,8 +118,26 @@ fn bases() -> &'static [Base] {
     })
 }
 
-/// Bits 2 and 3: which tree; bit 4: the levels of the tree are offered as data.
+/// A tree that was accepted, as files for another program.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Accepted {
+    /// The bytes that a device would have.
+    pub data: Vec<u8>,
+    /// Superblock, gap, tree.
+    pub hash_area: Vec<u8>,
+    /// Under which they passed.
+    pub root_hash: Vec<u8>,
+}
+
 fn check_tree(input: &[u8]) -> Verdict {
+    match judge_tree(input) {
+        Some(_) => Verdict::Accepted,
+        None => Verdict::Refused,
+    }
+}
+
+/// Bits 2 and 3: which tree; bit 4: the levels of the tree are offered as data.
+pub(crate) fn judge_tree(input: &[u8]) -> Option<Accepted> {
     let script = Script::new(input);
     let base = usize::from(!script.mends(2)) + 2 * usize::from(!script.mends(3));
     let Base { data, made, hash_block } = &bases()[base];
@@ -130,9 +148,10 @@ fn check_tree(input: &[u8]) -> Verdict {
     let mut whole = [&area[..512], &tree, &offered].concat();
     let ends = [0, superblock_len, superblock_len + tree_len, whole.len()];
     script.apply(&mut whole, &[ends[0]..ends[1], ends[1]..ends[2], ends[2]..ends[3]]);
+    let head = whole[..512].to_vec();
     let (superblock, rest) = whole.split_at(superblock_len);
     let (tree, offered) = rest.split_at(tree_len);
-    let Ok(superblock) = VeritySuperblock::parse(superblock) else { return Verdict::Refused };
+    let Ok(superblock) = VeritySuperblock::parse(superblock) else { return None };
     let shape = TreeShape::new(
         superblock.algorithm(),
         superblock.data_block_size(),
@@ -140,10 +159,10 @@ fn check_tree(input: &[u8]) -> Verdict {
         superblock.data_blocks(),
         superblock.salt(),
     );
-    let Ok(shape) = shape else { return Verdict::Refused };
+    let Ok(shape) = shape else { return None };
     // The partition may hold more than the tree, and the tree may be anywhere in it.
     if shape.tree_len() > tree.len() || shape.data_len() > offered.len() as u64 {
-        return Verdict::Refused;
+        return None;
     }
     let exposed = &offered[..shape.data_len() as usize];
     for tree in [&tree[..shape.tree_len()], &tree[tree.len() - shape.tree_len()..]] {
@@ -162,7 +181,12 @@ fn check_tree(input: &[u8]) -> Verdict {
             exposed != &data[..]
                 || shape.data_blocks() as usize * shape.data_block_size() as usize == data.len()
         );
-        return Verdict::Accepted;
+        let first = usize::try_from(shape.tree_offset()).unwrap();
+        let mut hash_area = head;
+        hash_area.resize(first, 0);
+        hash_area.extend(tree);
+        let (data, root_hash) = (exposed.to_vec(), made.root_hash.clone());
+        return Some(Accepted { data, hash_area, root_hash });
     }
-    Verdict::Refused
+    None
 }

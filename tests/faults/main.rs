@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! A fault at every system call of a verdict.
+//!
+//! **In:** one image that is accepted and five that are refused. **Out:** how many calls were made
+//! to fail, and in how many ways. **Refuses:** (panics) an acceptance of what is refused without
+//! faults, one that says something else than without, a hang, a crash, and anything left behind.
+//!
+//! `make faults`: strace fails each call in turn, with each error. `VERIROOT_FAULTS=N` takes every
+//! N-th only. Memory, descriptors, /proc and /sys are taken away from the whole program.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test that panics has failed; it runs the program, and says what it did"
+)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use veriroot_test_support::ddi::{Ddi, Image, Volume};
+use veriroot_test_support::erofs::Erofs;
+use veriroot_test_support::keys;
+
+/// What a call fails with.
+const ERRORS: [&str; 6] = ["EIO", "ENOMEM", "EINTR", "EBUSY", "ENOSPC", "EACCES"];
+
+/// Calls that transfer bytes: they may also do less than was asked, or nothing.
+const TRANSFERS: [&str; 8] =
+    ["read", "pread64", "readv", "write", "pwrite64", "writev", "recvfrom", "sendto"];
+
+/// Calls that can't fail, or whose failure is the end of the program before it began.
+const LEFT_OUT: [&str; 5] = ["execve", "exit", "exit_group", "arch_prctl", "rt_sigreturn"];
+
+/// Longest run; an honest one takes a fraction of a second, strace and a busy machine included.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Scenario {
+    name: &'static str,
+    image: Image,
+    accepted: bool,
+}
+
+fn scenarios() -> Vec<Scenario> {
+    let builder =
+        || Ddi::empty().total(0).volume("root", Volume::new(Erofs::root_tree(40_000).build()));
+    let good = builder().build();
+    let strange = builder().change("root", |it| it.signed_by(&keys::stranger())).build();
+    let refused = |name, image| Scenario { name, image, accepted: false };
+    vec![
+        Scenario { name: "accepted", image: good.clone(), accepted: true },
+        refused("signed by a stranger", strange),
+        refused("flipped bit in the data", good.clone().flip_bit("root", 30_000, 1)),
+        refused("flipped bit in the tree", good.clone().flip_bit("root-verity", 4100, 1)),
+        refused("no signature", good.clone().remove("root-verity-sig")),
+        refused("broken table", good.broken_gpt(|gpt| gpt.primary.crc ^= 1)),
+    ]
+}
+
+/// A place with an image and the anchors, and what else lies there.
+struct Bench {
+    place: tempfile::TempDir,
+    anchors: tempfile::TempDir,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    Exit(i32),
+    Signal(String),
+    Hang,
+}
+
+struct Outcome {
+    end: End,
+    stdout: String,
+    stderr: String,
+}
+
+impl Bench {
+    fn new(image: &Image) -> Self {
+        let bench = Self {
+            place: tempfile::tempdir().unwrap(),
+            anchors: keys::anchors(&[&keys::trusted()]),
+        };
+        image.write_to(&bench.image());
+        bench
+    }
+
+    fn image(&self) -> PathBuf {
+        self.place.path().join("image.raw")
+    }
+
+    /// The program's own words.
+    fn program(&self) -> Vec<String> {
+        vec![
+            env!("CARGO_BIN_EXE_veriroot").to_owned(),
+            "audit".to_owned(),
+            "--json=short".to_owned(),
+            self.image().display().to_string(),
+            format!("--certificate={}", self.anchors.path().display()),
+            "--image-policy=root=signed:=ignore".to_owned(),
+        ]
+    }
+
+    fn run(&self, before: &[&str]) -> Outcome {
+        let words: Vec<String> =
+            before.iter().map(|it| (*it).to_owned()).chain(self.program()).collect();
+        run(&words, self.place.path())
+    }
+
+    fn left_behind(&self) -> usize {
+        std::fs::read_dir(self.place.path()).unwrap().count() - 1
+    }
+}
+
+fn run(words: &[String], place: &Path) -> Outcome {
+    let mut child = Command::new(&words[0])
+        .args(&words[1..])
+        .current_dir(place)
+        .env("TMPDIR", place)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    let mut hung = false;
+    // What is said fits a pipe's buffer: nobody has to read while the program runs.
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed() > PATIENCE {
+            hung = true;
+            child.kill().unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let output = child.wait_with_output().unwrap();
+    let end = match output.status.code() {
+        _ if hung => End::Hang,
+        Some(code) => End::Exit(code),
+        None => End::Signal(output.status.to_string()),
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Outcome { end, stdout: text(&output.stdout), stderr: text(&output.stderr) }
+}
+
+/// How often each call is made, by name: `strace` of a run without faults.
+fn calls(bench: &Bench) -> BTreeMap<String, u32> {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let path = log.path().display().to_string();
+    let outcome = bench.run(&["strace", "-f", "-qq", "-o", &path]);
+    assert!(matches!(outcome.end, End::Exit(_)), "{}", outcome.stderr);
+    let mut calls = BTreeMap::new();
+    let mut threads = BTreeMap::<(String, String), u32>::new();
+    for line in std::fs::read_to_string(log.path()).unwrap().lines() {
+        // "1234  openat(AT_FDCWD, ..."; what resumes was counted when it began.
+        let Some((thread, call)) = line.split_once(' ') else { continue };
+        let Some((name, _)) = call.trim_start().split_once('(') else { continue };
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if !name.is_empty() && name.chars().all(plain) && !LEFT_OUT.contains(&name) {
+            *threads.entry((thread.to_owned(), name.to_owned())).or_default() += 1;
+        }
+    }
+    // strace counts for each thread by itself.
+    for ((_, name), count) in threads {
+        let most = calls.entry(name).or_default();
+        *most = count.max(*most);
+    }
+    calls
+}
+
+#[test]
+fn no_fault_makes_a_verdict_better_or_leaves_anything() {
+    let step = std::env::var("VERIROOT_FAULTS").map_or(1, |it| it.parse::<usize>().unwrap());
+    for scenario in scenarios() {
+        let bench = Bench::new(&scenario.image);
+        let without = bench.run(&[]);
+        assert_eq!(without.end == End::Exit(0), scenario.accepted, "{}", without.stderr);
+        let calls = calls(&bench);
+        let sites: u32 = calls.values().sum();
+        let mut faults = Vec::new();
+        for (name, count) in &calls {
+            for number in 1..=*count {
+                let each = ERRORS.iter().map(|error| format!("error={error}"));
+                let less = TRANSFERS.contains(&name.as_str()).then_some(["retval=0", "retval=1"]);
+                let less = less.into_iter().flatten().map(str::to_owned);
+                faults.extend(
+                    each.chain(less).map(|how| format!("inject={name}:{how}:when={number}")),
+                );
+            }
+        }
+        let (mut tried, mut ends) = (0, BTreeMap::<String, u32>::new());
+        for fault in faults.iter().step_by(step) {
+            let outcome = bench.run(&["strace", "-f", "-qq", "-o", "/dev/null", "-e", fault]);
+            let name = scenario.name;
+            judge(&scenario, &without, &outcome).unwrap_or_else(|why| {
+                panic!(
+                    "{name}: {fault}: {why}: {:?}\n{}{}",
+                    outcome.end, outcome.stdout, outcome.stderr
+                )
+            });
+            assert_eq!(bench.left_behind(), 0, "{name}: {fault}");
+            tried += 1;
+            *ends.entry(format!("{:?}", outcome.end)).or_default() += 1;
+        }
+        println!("{:<26} {sites:>5} sites {tried:>6} faults {ends:?}", scenario.name);
+    }
+}
+
+fn judge(scenario: &Scenario, without: &Outcome, outcome: &Outcome) -> Result<(), &'static str> {
+    match &outcome.end {
+        End::Exit(0) if !scenario.accepted => Err("accepted what is refused without the fault"),
+        End::Exit(0) if outcome.stdout != without.stdout => {
+            Err("accepted, but said something else")
+        }
+        End::Exit(0) => Ok(()),
+        End::Exit(101) => Err("panicked"),
+        End::Exit(_) if outcome.stdout.is_empty() && outcome.stderr.is_empty() => {
+            Err("said nothing")
+        }
+        End::Exit(_) => Ok(()),
+        // Out of memory, also for a thread's stack or the loader: an abort exposes nothing.
+        End::Signal(_) => Ok(()),
+        End::Hang => Err("hung"),
+    }
+}
+
+#[test]
+fn little_memory_ends_in_a_verdict_or_in_nothing() {
+    for scenario in scenarios() {
+        let bench = Bench::new(&scenario.image);
+        let without = bench.run(&[]);
+        let (mut line, mut verdicts) = (String::new(), 0);
+        for mib in [4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128, 256, 512, 1024] {
+            let limit = format!("--as={}", mib << 20);
+            let outcome = bench.run(&["prlimit", &limit]);
+            judge(&scenario, &without, &outcome).unwrap_or_else(|why| {
+                panic!("{} in {mib} MiB: {why}\n{}", scenario.name, outcome.stderr)
+            });
+            let same = outcome.end == without.end;
+            verdicts += usize::from(same);
+            if same && verdicts == 1 {
+                line = format!("{mib} MiB");
+            }
+            assert_eq!(bench.left_behind(), 0, "{} in {mib} MiB", scenario.name);
+        }
+        println!("{:<26} its verdict from {line} of address space on", scenario.name);
+        assert!(verdicts > 0, "{}: no verdict even in 1 GiB", scenario.name);
+    }
+}
+
+#[test]
+fn few_descriptors_end_in_a_verdict_or_a_clear_error() {
+    for scenario in scenarios() {
+        let bench = Bench::new(&scenario.image);
+        let without = bench.run(&[]);
+        let mut enough = None;
+        for files in 3..=32 {
+            let outcome = bench.run(&["prlimit", &format!("--nofile={files}")]);
+            judge(&scenario, &without, &outcome).unwrap_or_else(|why| {
+                panic!("{} with {files}: {why}\n{}", scenario.name, outcome.stderr)
+            });
+            if outcome.end == without.end && enough.is_none() {
+                enough = Some(files);
+            }
+        }
+        println!("{:<26} its verdict with {enough:?} descriptors", scenario.name);
+        assert!(enough.is_some(), "{}: 32 descriptors are not enough", scenario.name);
+    }
+}
+
+/// Where mounts can be hidden: as root.
+#[test]
+fn without_proc_and_sys_the_verdict_is_the_same_or_none() {
+    for hidden in ["/proc", "/sys", "/dev/shm"] {
+        for scenario in scenarios() {
+            let bench = Bench::new(&scenario.image);
+            let without = bench.run(&[]);
+            let hide = format!("mount -t tmpfs none {hidden} && exec \"$@\"");
+            let outcome = bench.run(&["unshare", "--mount", "sh", "-c", &hide, "sh"]);
+            judge(&scenario, &without, &outcome).unwrap_or_else(|why| {
+                panic!("{} without {hidden}: {why}\n{}", scenario.name, outcome.stderr)
+            });
+            println!("{:<26} without {hidden}: {:?}", scenario.name, outcome.end);
+        }
+    }
+}
