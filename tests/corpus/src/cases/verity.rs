@@ -10,7 +10,7 @@ use super::{Attack, Make, builder, root};
 use crate::{Case, Demand};
 
 pub(super) const ALL: &[Make] =
-    &[fields, no_blocks, algorithms, words, sizes, corruption, shapes, options, root_hashes];
+    &[fields, no_blocks, algorithms, words, sizes, corruption, shapes, depth, options, root_hashes];
 
 const BLOCK: usize = 4096;
 
@@ -138,6 +138,32 @@ fn shapes() -> Vec<Case> {
         cases.extend(attack.done().into_iter().map(named));
     }
     cases
+}
+
+/// The root hash says nothing of the depth: the leaves of a tree pass as the data of a lower one.
+fn depth() -> Vec<Case> {
+    let tree = Erofs::root_tree(0).build().len() as u64 / 4096;
+    let content = Erofs::root_tree((129 - tree) * 4096).build();
+    let whole = Ddi::empty().total(0).volume("root", Volume::new(content)).build();
+    Attack::on("VER-08", "dm-verity hashes blocks, and not at which height they stand", whole)
+        .refuse("leaves of the tree as data", |it| {
+            let area = it.content("root-verity");
+            let leaves = area[2 * BLOCK..4 * BLOCK].to_vec();
+            let mut lower = area[..2 * BLOCK].to_vec();
+            lower[72..80].copy_from_slice(&2_u64.to_le_bytes());
+            it.replace_content("root", &leaves).replace_content("root-verity", &lower)
+        })
+        .refuse("top block as data", |it| {
+            let area = it.content("root-verity");
+            let top = area[BLOCK..2 * BLOCK].to_vec();
+            let mut lower = area[..BLOCK].to_vec();
+            lower[72..80].copy_from_slice(&1_u64.to_le_bytes());
+            it.replace_content("root", &top).replace_content("root-verity", &lower)
+        })
+        .done()
+        .into_iter()
+        .map(|it| Case { name: format!("depth: {}", it.name), ..it })
+        .collect()
 }
 
 fn options() -> Vec<Case> {
