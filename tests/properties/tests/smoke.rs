@@ -73,3 +73,16 @@ fn some_of_all_flips_cuts_and_blocks_are_refused() {
         assert!(flips.tried > 200 && cuts.tried > 15 && blocks.tried >= 20, "{flips:?} {cuts:?}");
     }
 }
+
+/// The fuzz workspace is not built here, so this is what keeps it whole.
+#[test]
+fn every_property_is_a_fuzz_target() {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
+    let manifest = std::fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
+    for target in ALL {
+        assert!(manifest.contains(&format!("\nname = \"{}\"\n", target.name)), "{}", target.name);
+        let body = std::fs::read_to_string(fuzz.join(format!("fuzz_targets/{}.rs", target.name)));
+        assert!(body.unwrap().contains(&format!("run(\"{}\", input)", target.name)));
+    }
+    assert_eq!(manifest.matches("[[bin]]").count(), ALL.len());
+}

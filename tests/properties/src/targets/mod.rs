@@ -7,6 +7,7 @@
 mod anchors;
 mod cms;
 mod command_line;
+mod decode;
 mod filesystem;
 pub(crate) mod gpt;
 mod image;
@@ -26,6 +27,7 @@ pub const ALL: &[Target] = &[
     urls::URL,
     network::HTTP_HEAD,
     network::CHILD_LINK,
+    decode::DECODE,
     gpt::GPT,
     policies::IMAGE_POLICY,
     policies::IMAGE_FILTER,
