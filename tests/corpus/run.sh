@@ -15,9 +15,9 @@ if [ -x "$peer/usr/bin/systemd-dissect" ]; then
     work=$(mktemp -d "$peer/tmp/corpus.XXXXXX")
     trap 'rm -rf "$work"' EXIT
     options+=(--work "$work")
-    loaders+=("systemd-dissect:GPT,SEL,FS,SJ,CMS,POL=tests/corpus/peer.sh $peer {dir} {policy}")
+    loaders+=("systemd-dissect:GPT,SEL,POL=tests/corpus/peer.sh $peer {dir} {policy}")
 fi
 if command -v veritysetup >/dev/null; then
-    loaders+=("veritysetup:VER=veritysetup verify {data} {hash} {roothash}")
+    loaders+=("veritysetup:VER-0=veritysetup verify {data} {hash} {roothash}")
 fi
 cargo run --locked --release --quiet -p veriroot-corpus -- run "${options[@]}" "${loaders[@]}"

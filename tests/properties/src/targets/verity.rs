@@ -120,13 +120,13 @@ fn bases() -> &'static [Base] {
 
 /// A tree that was accepted, as files for another program.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Accepted {
+pub(crate) struct Accepted {
     /// The bytes that a device would have.
-    pub data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
     /// Superblock, gap, tree.
-    pub hash_area: Vec<u8>,
+    pub(crate) hash_area: Vec<u8>,
     /// Under which they passed.
-    pub root_hash: Vec<u8>,
+    pub(crate) root_hash: Vec<u8>,
 }
 
 fn check_tree(input: &[u8]) -> Verdict {
