@@ -203,6 +203,14 @@ impl Decoder {
     }
 }
 
+impl Drop for Decoder {
+    fn drop(&mut self) {
+        // The feeder ends with that, whoever else may hold the other end. Fails only for a link that
+        // is gone already.
+        self.link.shutdown(Shutdown::Both).ok();
+    }
+}
+
 /// Why feeding stopped.
 enum Stop {
     Child,

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Brings a Debian machine that has only the Rust toolchain to where everything here builds and boots.
 # Usage: packages.sh build | guest | keyring | interop | archives | fuzz | faults | uefi
-#   build    what the compiler needs, and gpg, whose signatures the tests have to be compatible with
+#   build    what the compiler needs, gpg, whose signatures the tests have to be compatible with, and the programs whose
+#            compressed streams they take apart
 #   guest    what the boot tests and the demo need: an emulator, busybox, dmsetup, udev, strace, and a kernel under build/kernel
 #            (unpacked, never installed)
 #   keyring  what `make boot-keyring` needs beside that: keyctl, and a kernel under build/kernel-keyring whose dm-verity
@@ -17,7 +18,7 @@ set -euo pipefail
 trap 'echo "packages.sh: line $LINENO failed: $BASH_COMMAND" >&2' ERR
 cd "$(dirname "$0")/../.."
 
-build=(gcc libc6-dev pkg-config libssl-dev libdevmapper-dev libclang-dev gnupg)
+build=(gcc libc6-dev pkg-config libssl-dev libdevmapper-dev libclang-dev gnupg bzip2 gzip lz4 xz-utils zstd)
 interop=(cryptsetup-bin fdisk openssl)
 archives=(tar libarchive-tools python3)
 guest=(qemu-system-x86 busybox-static dmsetup udev strace)

@@ -12,20 +12,20 @@ fn plain() -> Vec<u8> {
     bytes
 }
 
-/// One stream of each kind that the tools write, made once by `fixtures/streams.sh`.
+/// One stream of each kind that the tools write, made once by `tests/fixtures/streams/streams.sh`.
 const STREAMS: [(&str, &[u8]); 12] = [
-    ("bzip2", include_bytes!("fixtures/plain.bz2")),
-    ("gzip", include_bytes!("fixtures/plain.gz")),
-    ("gzip -n", include_bytes!("fixtures/noname.gz")),
-    ("lz4", include_bytes!("fixtures/plain.lz4")),
-    ("lz4 -BX --content-size", include_bytes!("fixtures/checked.lz4")),
-    ("xz", include_bytes!("fixtures/plain.xz")),
-    ("xz --check=crc32", include_bytes!("fixtures/crc32.xz")),
-    ("xz --check=sha256", include_bytes!("fixtures/sha256.xz")),
-    ("xz --check=none", include_bytes!("fixtures/none.xz")),
-    ("xz --block-size=16 -T2", include_bytes!("fixtures/blocks.xz")),
-    ("zstd", include_bytes!("fixtures/plain.zst")),
-    ("zstd --no-check from a pipe", include_bytes!("fixtures/piped.zst")),
+    ("bzip2", include_bytes!("../../../tests/fixtures/streams/plain.bz2")),
+    ("gzip", include_bytes!("../../../tests/fixtures/streams/plain.gz")),
+    ("gzip -n", include_bytes!("../../../tests/fixtures/streams/noname.gz")),
+    ("lz4", include_bytes!("../../../tests/fixtures/streams/plain.lz4")),
+    ("lz4 -BX --content-size", include_bytes!("../../../tests/fixtures/streams/checked.lz4")),
+    ("xz", include_bytes!("../../../tests/fixtures/streams/plain.xz")),
+    ("xz --check=crc32", include_bytes!("../../../tests/fixtures/streams/crc32.xz")),
+    ("xz --check=sha256", include_bytes!("../../../tests/fixtures/streams/sha256.xz")),
+    ("xz --check=none", include_bytes!("../../../tests/fixtures/streams/none.xz")),
+    ("xz --block-size=16 -T2", include_bytes!("../../../tests/fixtures/streams/blocks.xz")),
+    ("zstd", include_bytes!("../../../tests/fixtures/streams/plain.zst")),
+    ("zstd --no-check from a pipe", include_bytes!("../../../tests/fixtures/streams/piped.zst")),
 ];
 
 fn decoded(stream: &[u8]) -> Result<Vec<u8>, Error> {
@@ -137,7 +137,7 @@ fn refuses_what_is_not_supported() {
         changed[at] = byte;
         changed
     };
-    let gzip = include_bytes!("fixtures/noname.gz");
+    let gzip = include_bytes!("../../../tests/fixtures/streams/noname.gz");
     let unsupported = |stream: &[u8]| matches!(decoded(stream), Err(Error::Unsupported(_)));
     // Another method, reserved flags.
     assert!(unsupported(&rewritten(gzip, 2, 7)));
@@ -145,19 +145,19 @@ fn refuses_what_is_not_supported() {
         assert!(unsupported(&rewritten(gzip, 3, flag)));
     }
     // An unknown check, with a right CRC.
-    let xz = include_bytes!("fixtures/plain.xz");
+    let xz = include_bytes!("../../../tests/fixtures/streams/plain.xz");
     let mut unknown = rewritten(xz, 7, 2);
     unknown.splice(8..12, crc32fast::hash(&unknown[6..8]).to_le_bytes());
     assert!(unsupported(&unknown));
-    assert!(unsupported(include_bytes!("fixtures/x86.xz")));
+    assert!(unsupported(include_bytes!("../../../tests/fixtures/streams/x86.xz")));
     // A dictionary that nobody has.
-    let found = decoded(include_bytes!("fixtures/dictionary.zst"));
+    let found = decoded(include_bytes!("../../../tests/fixtures/streams/dictionary.zst"));
     assert!(matches!(found, Err(Error::Damaged(_))), "{found:?}");
 }
 
 #[test]
 fn a_gzip_header_may_have_a_crc_which_is_checked_then() {
-    let gzip = include_bytes!("fixtures/noname.gz");
+    let gzip = include_bytes!("../../../tests/fixtures/streams/noname.gz");
     let mut header = gzip[..10].to_vec();
     header[3] = 2;
     let crc = crc32fast::hash(&header).to_le_bytes();

@@ -1,0 +1,3 @@
+#!/bin/sh
+# A decode child that dies at once.
+exit 0

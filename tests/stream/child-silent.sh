@@ -1,0 +1,3 @@
+#!/bin/sh
+# A decode child that never answers.
+exec sleep 30
