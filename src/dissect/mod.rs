@@ -247,7 +247,16 @@ impl Dissected {
         newest(&self.partitions, designator, |_| true)
     }
 
-    /// Hands on what is left of the image. A caller that goes no further asks it for the end.
+    /// Goes to the end of a stream, for whoever goes no further than the layout.
+    ///
+    /// # Errors
+    /// As [`Rest::end`].
+    pub fn ended(mut self) -> Result<Self, DissectError> {
+        self.rest.reach()?;
+        Ok(self)
+    }
+
+    /// Hands on what is left of the image.
     pub fn into_rest(self) -> Rest {
         self.rest
     }

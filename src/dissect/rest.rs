@@ -85,12 +85,16 @@ impl Rest {
     /// [`GptError::BackupDiffers`] and what else is wrong with a backup; the source's, above all for
     /// an end elsewhere.
     pub fn end(mut self) -> Result<Ended, DissectError> {
-        if let Some(primary) = self.due {
+        self.reach()?;
+        Ok(Ended(()))
+    }
+
+    pub(super) fn reach(&mut self) -> Result<(), DissectError> {
+        if let Some(primary) = self.due.take() {
             let length = self.source.len();
             let backup = primary.backup_range().ok_or(GptError::Truncated { length })?;
             primary.check_backup(&self.source.read(backup, backup.len())?)?;
         }
-        self.source.end()?;
-        Ok(Ended(()))
+        Ok(self.source.end()?)
     }
 }

@@ -131,6 +131,7 @@ impl Source {
     /// Knows the length of a stream: what its partition table claims, else its end is waited for.
     fn settled(mut self, head: &[u8], terms: &Terms) -> Result<Self, Error> {
         let Bytes::Stream(stream) = &mut self.bytes else { return Ok(self) };
+        stream.leave(terms.reserve);
         let limit = terms.size_max.min(limits::IMAGE);
         match claimed_len(head) {
             Some(len) if len > limit => {
@@ -214,9 +215,9 @@ impl Source {
     ///
     /// # Errors
     /// [`Error::Cut`] or [`Error::Trailing`]; else as [`Self::read`].
-    pub(crate) fn end(self) -> Result<(), Error> {
-        match self.bytes {
-            Bytes::Stream(mut stream) => stream.end(self.len),
+    pub(crate) fn end(&mut self) -> Result<(), Error> {
+        match &mut self.bytes {
+            Bytes::Stream(stream) => stream.end(self.len),
             Bytes::Ended | Bytes::File(_) | Bytes::Remote(_) => Ok(()),
         }
     }

@@ -61,6 +61,11 @@ impl Stream {
         Ok(Self { name, flow, at, ended: false, kept, unseen, reserve, wanted: None })
     }
 
+    /// Leaves that much memory free from now on.
+    pub(super) fn leave(&mut self, reserve: u64) {
+        self.reserve = reserve;
+    }
+
     /// Bytes that came so far.
     pub(super) fn at(&self) -> u64 {
         self.at

@@ -13,6 +13,7 @@
 )]
 
 mod child;
+mod mutants;
 mod program;
 
 use std::io::Read;

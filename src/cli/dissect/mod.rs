@@ -99,7 +99,7 @@ fn read(arguments: &DissectArguments) -> Result<Dissected, Error> {
         filter: arguments.image_filter.clone().unwrap_or_default(),
     };
     let source = Source::open_file(&arguments.image)?.decoded(&Terms::default())?;
-    Ok(dissect(source, &scope)?)
+    Ok(dissect(source, &scope)?.ended()?)
 }
 
 fn show(
