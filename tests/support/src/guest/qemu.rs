@@ -228,11 +228,50 @@ fn forward(
         let mut bytes = Vec::new();
         while stream.read_until(b'\n', &mut bytes).is_ok_and(|count| count > 0) {
             let text = String::from_utf8_lossy(&bytes);
-            let text = format!("{prefix}{}", text.trim_end_matches(['\r', '\n']));
+            let text = format!("{prefix}{}", plain(text.trim_end_matches(['\r', '\n'])));
             if lines.send(Line { at: start.elapsed(), text }).is_err() {
                 return;
             }
             bytes.clear();
         }
     });
+}
+
+/// A line less what is said to a terminal: systemd resets the console before others write to it.
+fn plain(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        if c != '\u{1b}' {
+            out.push(c);
+            continue;
+        }
+        match rest.next() {
+            // A control sequence ends with a letter or the like.
+            Some('[') => {
+                rest.find(|c| ('@'..='~').contains(c));
+            }
+            // A string ends with another escape and a backslash.
+            Some(']' | 'P') => {
+                rest.find(|c| *c == '\u{1b}');
+                rest.next();
+            }
+            _ => {}
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn what_is_said_to_a_terminal_is_no_text() {
+        let reset = "\u{1b}P+q6E616D65\u{1b}\\\u{1b}[18t\u{1b}7\u{1b}[32766;32766H\u{1b}[0J\u{1b}]104\u{1b}\\";
+        assert_eq!(plain(&format!("{reset}ROOT-UP 1\u{1b}[0m")), "ROOT-UP 1");
+        assert_eq!(plain("plain [text]"), "plain [text]");
+        assert_eq!(plain("\u{1b}"), "");
+        assert_eq!(plain("a\u{1b}[1"), "a");
+    }
 }
