@@ -37,6 +37,7 @@ pub mod escape;
 pub mod units;
 pub mod wire;
 pub mod sys;
+pub mod cage;
 
 // Floor 1: vocabulary, pure.
 pub mod coverage;

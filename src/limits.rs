@@ -140,6 +140,9 @@ pub const DECODE_NAME: usize = 64 * 1024;
 /// Blocks of an .xz stream. `xz -T` writes one for each 24 MiB with its usual settings.
 pub const DECODE_BLOCKS: usize = 64 * 1024;
 
+/// Descriptors of a child process: connections, and what its runtime keeps for itself.
+pub const CHILD_FILES: u64 = 256;
+
 /// How long the decode child may be silent beyond what its source may: room for a slow machine.
 pub const DECODE_SILENCE: Duration = Duration::from_secs(30);
 

@@ -17,6 +17,7 @@ use super::http::{Remote, Stop};
 use super::link::{self, Body, Opened};
 use super::pace::Pace;
 use super::process::{Running, isolate};
+use crate::cage::Role;
 use crate::units::ByteRange;
 
 /// The program's argument that makes it the network child.
@@ -84,7 +85,7 @@ impl Read for Patient<'_> {
 /// The child's whole life: serves one source over its standard input.
 #[must_use]
 pub fn run_child() -> ExitCode {
-    match isolate().and_then(|link| serve(&link)) {
+    match isolate(Role::Network).and_then(|link| serve(&link)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_parent_is_gone) => ExitCode::FAILURE,
     }

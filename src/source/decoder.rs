@@ -17,12 +17,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::resource::{Resource, setrlimit};
-
 use super::decode::{self, Format};
 use super::frame::{DATA, END, FAILED, Head, send, send_data, send_end};
 use super::process::{Running, isolate};
 use super::{Error, Source, Terms};
+use crate::cage::Role;
 use crate::escape::escape;
 use crate::limits;
 
@@ -269,14 +268,13 @@ impl Read for Waiting<'_> {
 /// The child's whole life: decodes one stream from its standard input.
 #[must_use]
 pub fn run_decode_child() -> ExitCode {
-    match isolate().and_then(|link| serve(&link)) {
+    match isolate(Role::Decode).and_then(|link| serve(&link)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_parent_is_gone) => ExitCode::FAILURE,
     }
 }
 
 fn serve(mut link: &UnixStream) -> io::Result<()> {
-    setrlimit(Resource::RLIMIT_AS, limits::DECODE_MEMORY, limits::DECODE_MEMORY)?;
     let mut order = [0; 9];
     link.read_exact(&mut order)?;
     let [code, size_max @ ..] = order;

@@ -2,8 +2,8 @@
 #![forbid(unsafe_code)]
 //! Child processes: this same program with nothing but one socket.
 //!
-//! **In:** the program and what it becomes. **Out:** a child without environment, files, a way to
-//! print, or root; killed and reaped when it is dropped. **Refuses:** nothing; every failure is the
+//! **In:** the program and what it becomes. **Out:** a child without environment, files or a way to
+//! print, in its cage ([`crate::cage`]); killed and reaped when it is dropped. **Refuses:** nothing; every failure is the
 //! kernel's.
 
 use std::io;
@@ -14,9 +14,8 @@ use std::path::Path;
 use std::process::{self, Stdio};
 
 use nix::errno::Errno;
-use nix::sys::prctl;
-use nix::sys::signal::Signal;
-use nix::unistd::{Gid, Uid};
+
+use crate::cage::{Role, enter};
 
 /// A running child, killed and reaped when dropped. It dies with the thread that started it.
 #[derive(Debug)]
@@ -51,13 +50,9 @@ impl Drop for Running {
     }
 }
 
-/// The user and group that the kernel itself falls back to (`overflowuid`).
-const NOBODY: u32 = 65534;
-
-/// In the child: closes what the process may have inherited, gives up root, and ties it to its
-/// parent. What is left is the link.
-pub(super) fn isolate() -> io::Result<UnixStream> {
-    prctl::set_no_new_privs()?;
+/// In the child: closes what the process may have inherited, and locks it in. What is left is the
+/// link.
+pub(super) fn isolate(role: Role) -> io::Result<UnixStream> {
     let fds = std::fs::read_dir("/proc/self/fd")?
         .map(|entry| Ok(entry?.file_name().to_str().and_then(|it| it.parse::<i32>().ok())))
         .collect::<io::Result<Vec<_>>>()?;
@@ -68,20 +63,6 @@ pub(super) fn isolate() -> io::Result<UnixStream> {
             Err(error) => return Err(error.into()),
         }
     }
-    if nix::unistd::geteuid().is_root() {
-        give_up_root()?;
-    }
-    // Last: the kernel forgets it when a process changes its user.
-    prctl::set_pdeathsig(Signal::SIGKILL)?;
+    enter(role)?;
     Ok(UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?))
-}
-
-/// Becomes nobody. With user 0 go all capabilities, and every hold on the parent: its memory, its
-/// descriptors, the files of the initrd.
-fn give_up_root() -> io::Result<()> {
-    let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
-    nix::unistd::setgroups(&[])?;
-    nix::unistd::setresgid(group, group, group)?;
-    nix::unistd::setresuid(user, user, user)?;
-    Ok(())
 }

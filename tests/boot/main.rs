@@ -10,6 +10,7 @@ mod boots_file_system_with_files_beside_it;
 mod boots_file_with_a_signed_checksum;
 mod boots_file_with_the_checksum_of_the_command_line;
 mod boots_pinned_root_without_signature;
+mod boots_signed_archive;
 mod boots_root_that_takes_writes;
 mod boots_signed_image_on_verity;
 mod boots_usr_without_root;
