@@ -30,11 +30,11 @@ struct Attempt {
 }
 
 /// A system call by its number.
-fn call(number: c_long, arguments: [usize; 5]) -> c_long {
-    let [a, b, c, d, e] = arguments;
+fn call(number: c_long, arguments: [usize; 6]) -> c_long {
+    let [a, b, c, d, e, f] = arguments;
     // SAFETY: the pointers among the arguments are to live, NUL-terminated or sized constants, and
     // each call is one that does not touch the memory of this process beyond them.
-    unsafe { libc::syscall(number, a, b, c, d, e) }
+    unsafe { libc::syscall(number, a, b, c, d, e, f) }
 }
 
 fn at(text: &'static [u8]) -> usize {
@@ -51,72 +51,77 @@ fn attempts(parent: usize, role: &str) -> Vec<Attempt> {
     let private = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as usize;
     let create = (libc::O_CREAT | libc::O_RDWR) as usize;
     let new_user = libc::CLONE_NEWUSER as usize;
-    let rows: [(&'static str, bool, c_long, [usize; 5]); 30] = [
-        ("signal the parent", true, libc::SYS_kill, [parent, 0, 0, 0, 0]),
-        ("signal everybody", true, libc::SYS_kill, [usize::MAX, 0, 0, 0, 0]),
-        ("signal a thread of the parent", true, libc::SYS_tgkill, [parent, parent, 0, 0, 0]),
-        ("trace the parent", false, libc::SYS_ptrace, [0x4206, parent, 0, 0, 0]),
-        ("read the parent's memory", false, libc::SYS_process_vm_readv, [parent, 0, 0, 0, 0]),
-        ("hold on to the parent", true, libc::SYS_pidfd_open, [parent, 0, 0, 0, 0]),
-        ("start a program", false, libc::SYS_execve, [at(b"/bin/true\0"), 0, 0, 0, 0]),
+    let rows: [(&'static str, bool, c_long, [usize; 6]); 30] = [
+        ("signal the parent", true, libc::SYS_kill, [parent, 0, 0, 0, 0, 0]),
+        ("signal everybody", true, libc::SYS_kill, [usize::MAX, 0, 0, 0, 0, 0]),
+        ("signal a thread of the parent", true, libc::SYS_tgkill, [parent, parent, 0, 0, 0, 0]),
+        ("trace the parent", false, libc::SYS_ptrace, [0x4206, parent, 0, 0, 0, 0]),
+        ("read the parent's memory", false, libc::SYS_process_vm_readv, [parent, 0, 0, 0, 0, 0]),
+        ("hold on to the parent", true, libc::SYS_pidfd_open, [parent, 0, 0, 0, 0, 0]),
+        ("start a program", false, libc::SYS_execve, [at(b"/bin/true\0"), 0, 0, 0, 0, 0]),
         (
             "write a file",
             true,
             libc::SYS_openat,
-            [HERE, at(b"/dev/shm/veriroot-cage\0"), create, 0o600, 0],
+            [HERE, at(b"/dev/shm/veriroot-cage\0"), create, 0o600, 0, 0],
         ),
         (
             "make a directory",
             true,
             libc::SYS_mkdirat,
-            [HERE, at(b"/dev/shm/veriroot-cage.d\0"), 0o700, 0, 0],
+            [HERE, at(b"/dev/shm/veriroot-cage.d\0"), 0o700, 0, 0, 0],
         ),
         (
             "remove a directory",
             true,
             libc::SYS_unlinkat,
-            [HERE, at(b"/dev/shm/veriroot-cage.d\0"), 0x200, 0, 0],
+            [HERE, at(b"/dev/shm/veriroot-cage.d\0"), 0x200, 0, 0, 0],
         ),
         (
             "remove a file",
             true,
             libc::SYS_unlinkat,
-            [HERE, at(b"/dev/shm/veriroot-cage\0"), 0, 0, 0],
+            [HERE, at(b"/dev/shm/veriroot-cage\0"), 0, 0, 0, 0],
         ),
         (
             "memory that is written and run",
             true,
             libc::SYS_mmap,
-            [0, 4096, rwx, private, usize::MAX],
+            [0, 4096, rwx, private, usize::MAX, 0],
         ),
-        ("a file in memory to run", true, libc::SYS_memfd_create, [at(b"x\0"), 0, 0, 0, 0]),
-        ("a socket of this machine", true, libc::SYS_socket, [1, 1, 0, 0, 0]),
-        ("a raw socket", false, libc::SYS_socket, [17, 3, 0, 0, 0]),
-        ("a user namespace", false, libc::SYS_unshare, [new_user, 0, 0, 0, 0]),
-        ("another user", false, libc::SYS_setuid, [0, 0, 0, 0, 0]),
-        ("mount", false, libc::SYS_mount, [at(b"x\0"), at(b"/mnt\0"), at(b"tmpfs\0"), 0, 0]),
-        ("another root", false, libc::SYS_chroot, [at(b"/\0"), 0, 0, 0, 0]),
-        ("a device", false, libc::SYS_mknodat, [HERE, at(b"/dev/shm/x\0"), 0o20_600, 0x0101, 0]),
-        ("a BPF program", false, libc::SYS_bpf, [0, 0, 0, 0, 0]),
-        ("a ring of calls", false, libc::SYS_io_uring_setup, [1, 0, 0, 0, 0]),
-        ("a key", false, libc::SYS_add_key, [at(b"user\0"), at(b"x\0"), at(b"x\0"), 1, usize::MAX]),
-        ("page faults", false, libc::SYS_userfaultfd, [1, 0, 0, 0, 0]),
-        ("performance counters", false, libc::SYS_perf_event_open, [0, 0, 0, 0, 0]),
-        ("a kernel module", false, libc::SYS_init_module, [0, 0, at(b"\0"), 0, 0]),
-        ("another kernel", false, libc::SYS_kexec_load, [0, 0, 0, 0, 0]),
-        ("to be read by others", true, libc::SYS_prctl, [4, 1, 0, 0, 0]),
-        ("to outlive the parent", true, libc::SYS_prctl, [1, 0, 0, 0, 0]),
-        ("a process", true, libc::SYS_clone, [libc::SIGCHLD as usize, 0, 0, 0, 0]),
+        ("a file in memory to run", true, libc::SYS_memfd_create, [at(b"x\0"), 0, 0, 0, 0, 0]),
+        ("a socket of this machine", true, libc::SYS_socket, [1, 1, 0, 0, 0, 0]),
+        ("a raw socket", false, libc::SYS_socket, [17, 3, 0, 0, 0, 0]),
+        ("a user namespace", false, libc::SYS_unshare, [new_user, 0, 0, 0, 0, 0]),
+        ("another user", false, libc::SYS_setuid, [0, 0, 0, 0, 0, 0]),
+        ("mount", false, libc::SYS_mount, [at(b"x\0"), at(b"/mnt\0"), at(b"tmpfs\0"), 0, 0, 0]),
+        ("another root", false, libc::SYS_chroot, [at(b"/\0"), 0, 0, 0, 0, 0]),
+        ("a device", false, libc::SYS_mknodat, [HERE, at(b"/dev/shm/x\0"), 0o20_600, 0x0101, 0, 0]),
+        ("a BPF program", false, libc::SYS_bpf, [0, 0, 0, 0, 0, 0]),
+        ("a ring of calls", false, libc::SYS_io_uring_setup, [1, 0, 0, 0, 0, 0]),
+        (
+            "a key",
+            false,
+            libc::SYS_add_key,
+            [at(b"user\0"), at(b"x\0"), at(b"x\0"), 1, usize::MAX, 0],
+        ),
+        ("page faults", false, libc::SYS_userfaultfd, [1, 0, 0, 0, 0, 0]),
+        ("performance counters", false, libc::SYS_perf_event_open, [0, 0, 0, 0, 0, 0]),
+        ("a kernel module", false, libc::SYS_init_module, [0, 0, at(b"\0"), 0, 0, 0]),
+        ("another kernel", false, libc::SYS_kexec_load, [0, 0, 0, 0, 0, 0]),
+        ("to be read by others", true, libc::SYS_prctl, [4, 1, 0, 0, 0, 0]),
+        ("to outlive the parent", true, libc::SYS_prctl, [1, 0, 0, 0, 0, 0]),
+        ("a process", true, libc::SYS_clone, [libc::SIGCHLD as usize, 0, 0, 0, 0, 0]),
     ];
     let tried = rows.into_iter().filter(|(_, free, ..)| *free || !role.is_empty());
     tried.map(|(name, free, number, arguments)| attempt(name, free, number, arguments)).collect()
 }
 
-fn attempt(name: &'static str, free: bool, number: c_long, arguments: [usize; 5]) -> Attempt {
+fn attempt(name: &'static str, free: bool, number: c_long, arguments: [usize; 6]) -> Attempt {
     let result = call(number, arguments);
     if number == libc::SYS_clone && result == 0 {
         // The process that was not to be: it must not run the rest of the test.
-        call(libc::SYS_exit_group, [0; 5]);
+        call(libc::SYS_exit_group, [0; 6]);
     }
     Attempt { name, free, result }
 }
@@ -124,9 +129,9 @@ fn attempt(name: &'static str, free: bool, number: c_long, arguments: [usize; 5]
 /// What only the network child may do.
 fn attempts_of_decoder() -> Vec<Attempt> {
     vec![
-        attempt("a socket", true, libc::SYS_socket, [2, 1, 0, 0, 0]),
-        attempt("a file", true, libc::SYS_openat, [HERE, at(b"/etc/passwd\0"), 0, 0, 0]),
-        attempt("a directory", true, libc::SYS_openat, [HERE, at(b"/\0"), 0, 0, 0]),
+        attempt("a socket", true, libc::SYS_socket, [2, 1, 0, 0, 0, 0]),
+        attempt("a file", true, libc::SYS_openat, [HERE, at(b"/etc/passwd\0"), 0, 0, 0, 0]),
+        attempt("a directory", true, libc::SYS_openat, [HERE, at(b"/\0"), 0, 0, 0, 0]),
     ]
 }
 

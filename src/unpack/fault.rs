@@ -59,6 +59,9 @@ pub enum Fault {
     /// Bytes where nobody looks.
     #[error("bytes stand behind the end of a field")]
     Hidden,
+    /// A hard link that says something else of its file.
+    #[error("it is a hard link with another owner, mode or time than its file")]
+    LinkDiffers,
     /// Neither POSIX's nor GNU's format.
     #[error("this is no header of a tar archive (POSIX ustar or GNU)")]
     Magic,
@@ -171,6 +174,7 @@ impl Fault {
             | Self::Extension(_)
             | Self::HardLink { .. }
             | Self::Hidden
+            | Self::LinkDiffers
             | Self::Magic
             | Self::Mode { .. }
             | Self::NoEnd

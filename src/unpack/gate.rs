@@ -84,6 +84,8 @@ pub(super) struct Gate<'a> {
     rules: EntryRules,
     state: State,
     pending: Pending,
+    /// Whether the last header describes an entry that is to come.
+    dangling: bool,
     /// Bytes that were found right and not handed out yet.
     ahead: Vec<u8>,
     handed: usize,
@@ -103,6 +105,7 @@ impl<'a> Gate<'a> {
             rules,
             state: State::Header,
             pending: Pending::default(),
+            dangling: false,
             ahead: Vec::new(),
             handed: 0,
             entry: None,
@@ -202,6 +205,7 @@ impl<'a> Gate<'a> {
             return Err(Fault::Entries.into());
         }
         let entry = Entry::new(header, std::mem::take(&mut self.pending), self.rules)?;
+        self.dangling = false;
         self.state = State::Body { left: entry.raw.size, padding: padding(entry.raw.size) };
         self.entry = Some(entry);
         Ok(())
@@ -217,6 +221,7 @@ impl<'a> Gate<'a> {
             return Err(Fault::Truncated.into());
         }
         self.pending.add(header, &body)?;
+        self.dangling = true;
         self.global |= header.kind == b'g';
         self.ahead.extend_from_slice(&body);
         self.padding(padding(header.size))
@@ -238,7 +243,7 @@ impl<'a> Gate<'a> {
 
     /// Takes the end: a second block of zeros, and zeros to the last byte, in whole blocks.
     fn end(&mut self, first: &[u8; BLOCK]) -> Result<(), Stop> {
-        if !self.pending.is_empty() {
+        if self.dangling {
             return Err(Fault::Dangling.into());
         }
         if self.count == 0 {

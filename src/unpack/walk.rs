@@ -119,8 +119,23 @@ fn agree<R: Read>(entry: &Entry, other: &mut tar::Entry<'_, R>) -> Result<(), Fa
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     Directory,
-    File,
+    File(Dress),
     Other,
+}
+
+/// What a file has beside its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Dress {
+    mode: u32,
+    uid: u32,
+    gid: u32,
+    mtime: (u64, u32),
+}
+
+impl Dress {
+    fn of(entry: &Entry) -> Self {
+        Self { mode: entry.mode, uid: entry.uid, gid: entry.gid, mtime: entry.mtime }
+    }
 }
 
 /// The tree as far as it has come. One rule keeps it free of surprises: an entry is new, and the
@@ -151,13 +166,17 @@ impl Tree {
         }
         let standing = match &entry.kind {
             Kind::Directory => Standing::Directory,
-            Kind::File { .. } => Standing::File,
-            Kind::HardLink { target } => {
-                if self.standing.get(target) != Some(&Standing::File) {
+            Kind::File { .. } => Standing::File(Dress::of(entry)),
+            Kind::HardLink { target } => match self.standing.get(target) {
+                // Some readers dress the file anew with what its link says.
+                Some(Standing::File(dress)) if *dress != Dress::of(entry) => {
+                    return Err(Fault::LinkDiffers);
+                }
+                Some(Standing::File(dress)) => Standing::File(*dress),
+                Some(Standing::Directory | Standing::Other) | None => {
                     return Err(Fault::HardLink { target: target.to_string() });
                 }
-                Standing::File
-            }
+            },
             Kind::Device { .. } | Kind::Fifo | Kind::Symlink { .. } => Standing::Other,
         };
         self.names = self.names.saturating_add(entry.path.as_str().len());

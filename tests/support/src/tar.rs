@@ -200,7 +200,7 @@ pub fn tree() -> Vec<Member> {
         Member::dir("./usr/"),
         Member::dir("./usr/bin/"),
         Member::file("./usr/bin/su", b"set-id").with(|it| it.mode = 0o4755),
-        Member::hard_link("./usr/bin/sudo", "./usr/bin/su"),
+        Member::hard_link("./usr/bin/sudo", "./usr/bin/su").with(|it| it.mode = 0o4755),
         Member::dir("./usr/lib/"),
         Member::file("./usr/lib/os-release", b"ID=test\nVERSION_ID=7\n"),
         Member::symlink("./etc/os-release", "../usr/lib/os-release"),
