@@ -344,12 +344,11 @@ fn vouched(
     report: &mut Report,
 ) -> Result<Archive, Error> {
     report.received(&received);
-    let source = received.into_source();
-    report.opened(&source);
-    let admitted = admit_archive(source, demands.policy, demands.pin.clone());
+    let admitted = admit_archive(received, demands.policy, demands.pin.clone());
+    report.opened(admitted.source());
     let signature = match admitted.demand() {
         ArchiveDemand::Signature(_) => signature()?,
-        ArchiveDemand::Pin(_) | ArchiveDemand::DangerNone(_) => None,
+        ArchiveDemand::Pin(_) | ArchiveDemand::DangerNone(_) | ArchiveDemand::Listed { .. } => None,
     };
     let archive = authenticate_archive(admitted, signature.as_deref(), &demands.trust)?;
     report.archive_authenticated(&archive);

@@ -2,16 +2,17 @@
 #![forbid(unsafe_code)]
 //! What an archive has to show.
 //!
-//! **In:** a source that shall be an archive, the effective policy, a SHA-256 that the machine was
-//! told. **Out:** [`AdmittedArchive`]: who has to vouch for the file as a whole. **Refuses:**
+//! **In:** a file that shall be an archive, received as it was demanded; the effective policy; a
+//! SHA-256 that the machine was told. **Out:** [`AdmittedArchive`]: who has to vouch for the file as a whole. **Refuses:**
 //! nothing: an archive has no layout. A pin that does not suffice still has to fit.
 //!
 //! | `archive.authentication` | suffices |
 //! | --- | --- |
-//! | `signature` (built in) | a signature over the file; a pin where `trust.command-line` is `authenticated` |
-//! | `checksum-pin` | a pin, or else a signature |
-//! | `danger-none` | a pin has to fit; without one, nothing is asked for |
+//! | `signature` (built in) | a signature over the file; a signed list of checksums that has it; a pin where `trust.command-line` is `authenticated` |
+//! | `checksum-pin` | a pin, or else one of the signatures |
+//! | `danger-none` | a pin has to fit; without one and without a signed list, nothing is asked for |
 
+use crate::checksums::{Received, Shown};
 use crate::finding::Origin;
 use crate::policy_file::{ArchiveAuthentication, CommandLine, EffectivePolicy, Stated};
 use crate::source::Source;
@@ -58,6 +59,13 @@ pub struct EntryRules {
 pub enum ArchiveDemand {
     /// Nobody: this line of a policy file says so.
     DangerNone(Origin),
+    /// Nobody more: a signed list of checksums has it, and it was held against that.
+    Listed {
+        /// The list, escaped.
+        list: String,
+        /// Who signed that, escaped.
+        signer: String,
+    },
     /// The pin.
     Pin(Origin),
     /// A trust anchor.
@@ -70,8 +78,8 @@ pub enum ArchiveDemand {
 ///
 /// ```
 /// # use veriroot::policy::{AdmittedArchive, admit_archive};
-/// # use veriroot::{policy_file::EffectivePolicy, source::Source};
-/// fn next(it: Source, policy: &EffectivePolicy) -> AdmittedArchive {
+/// # use veriroot::{checksums::Received, policy_file::EffectivePolicy};
+/// fn next(it: Received, policy: &EffectivePolicy) -> AdmittedArchive {
 ///     admit_archive(it, policy, None)
 /// }
 /// ```
@@ -97,14 +105,21 @@ pub struct AdmittedArchive {
 
 /// Says what an archive has to show.
 pub fn admit_archive(
-    source: Source,
+    received: Received,
     policy: &EffectivePolicy,
     pin: Option<ArchivePin>,
 ) -> AdmittedArchive {
     let archive = policy.archive();
     let command_line = &policy.trust().command_line;
     let stated = &archive.authentication;
-    let demand = match (stated.value, &pin) {
+    let listed = match received.shown() {
+        Shown::Signed { list, signer, .. } => {
+            Some(ArchiveDemand::Listed { list: list.clone(), signer: signer.clone() })
+        }
+        Shown::Nothing | Shown::Pinned { .. } | Shown::Listed { .. } => None,
+    };
+    let source = received.into_source();
+    let stated_demand = match (stated.value, &pin) {
         (ArchiveAuthentication::Signature, Some(_))
             if command_line.value == CommandLine::Authenticated =>
         {
@@ -120,6 +135,8 @@ pub fn admit_archive(
             ArchiveDemand::DangerNone(stated.origin.clone())
         }
     };
+    // A pin has to fit, whatever else vouches for the file.
+    let demand = if pin.is_none() { listed.unwrap_or(stated_demand) } else { stated_demand };
     let rules = EntryRules {
         devices: Admission::stated(&archive.devices),
         set_id: Admission::stated(&archive.set_id),
@@ -133,6 +150,11 @@ impl AdmittedArchive {
     #[must_use]
     pub fn demand(&self) -> &ArchiveDemand {
         &self.demand
+    }
+
+    /// Its bytes, of which every one is a claim still.
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
     }
 
     /// Hands everything on to the stage that authenticates.

@@ -6,8 +6,7 @@
 //! **Refuses:** nothing; that nobody vouches for an archive is said where nobody overlooks it.
 
 use super::Report;
-use crate::authenticate::Evidence;
-use crate::authenticate::archive::Archive;
+use crate::authenticate::archive::{Archive, ArchiveEvidence};
 use crate::coverage::Cover;
 use crate::escape::escape;
 use crate::expose::{ExposedTree, OsVersion, at_least};
@@ -26,8 +25,10 @@ impl Report {
         if let Some(evidence) = archive.evidence() {
             self.coverage.replace(Cover::Unproven, Cover::Signed);
             let id = match evidence {
-                Evidence::Signature { .. } => "authenticate-signature",
-                Evidence::Pin { .. } => "authenticate-pin",
+                ArchiveEvidence::Checksums { .. } | ArchiveEvidence::Signature { .. } => {
+                    "authenticate-signature"
+                }
+                ArchiveEvidence::Pin { .. } => "authenticate-pin",
             };
             self.passed(
                 (id, Stage::Authenticate),

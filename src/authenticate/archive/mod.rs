@@ -4,7 +4,8 @@
 //!
 //! **In:** [`AdmittedArchive`]: a source whose every byte is a claim; the signature beside it, which
 //! may be anybody's; the trust anchors of this machine. **Out:** [`AuthenticArchive`]: the whole
-//! file in sealed memory, and a trust anchor signed it, or a trusted pin names it.
+//! file in sealed memory, and a trust anchor signed it, or a signed list of checksums or a trusted pin
+//! names it.
 //! **Refuses:** every other file, before one byte of it was taken apart or decompressed.
 //!
 //! An archive has no hash tree, so the file counts as a whole, as received, up to its last byte. A
@@ -16,15 +17,17 @@
 
 mod error;
 
+use std::fmt;
+
 use data_encoding::HEXLOWER;
 use openssl::error::ErrorStack;
 use openssl::sha::Sha256;
 
 pub use error::ArchiveError;
 
+use super::Trust;
 use super::anchors::TrustAnchors;
 use super::cms::{CmsError, ContentDigest, ContentHasher, SignedData};
-use super::{Evidence, Trust};
 use crate::finding::Origin;
 use crate::policy::{AdmittedArchive, ArchiveDemand, ArchivePin, ArchiveTerms, EntryRules};
 use crate::policy_file::SignerScope;
@@ -65,7 +68,7 @@ pub const SIGNATURE_SUFFIX: &str = ".p7s";
 #[must_use]
 pub struct AuthenticArchive {
     whole: Whole,
-    evidence: Evidence,
+    evidence: ArchiveEvidence,
 }
 
 /// An archive that nobody vouches for, where a line of a policy file says `danger-none`. Whoever
@@ -100,6 +103,40 @@ pub enum Archive {
     DangerUnauthenticated(DangerUnauthenticatedArchive),
 }
 
+/// What an archive rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ArchiveEvidence {
+    /// A list of checksums that has it, and a signature over that.
+    Checksums {
+        /// The list, escaped.
+        list: String,
+        /// Who signed it, escaped.
+        signer: String,
+    },
+    /// A word that policy trusts.
+    Pin {
+        /// The word.
+        word: String,
+    },
+    /// A signature over the file by a trust anchor.
+    Signature {
+        /// The certificate's subject.
+        signer: String,
+        /// SHA-256 of the certificate, hex.
+        fingerprint: String,
+    },
+}
+
+impl fmt::Display for ArchiveEvidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Checksums { list, signer } => write!(f, "in {list}, signed by {signer}"),
+            Self::Pin { word } => write!(f, "pinned by {word}"),
+            Self::Signature { signer, .. } => write!(f, "signed by {signer}"),
+        }
+    }
+}
+
 /// A file in sealed memory.
 #[derive(Debug)]
 struct Whole {
@@ -121,7 +158,7 @@ pub fn authenticate_archive(
     let (source, demand, pin, terms) = admitted.into_parts();
     let signed = match &demand {
         ArchiveDemand::Signature(origin) => Some(Signed::of(signature, origin.clone(), trust)?),
-        ArchiveDemand::Pin(_) | ArchiveDemand::DangerNone(_) => None,
+        ArchiveDemand::Pin(_) | ArchiveDemand::DangerNone(_) | ArchiveDemand::Listed { .. } => None,
     };
     let (whole, digest) = take(source, terms, signed.as_ref())?;
     if let Some(pin) = &pin {
@@ -135,7 +172,8 @@ pub fn authenticate_archive(
             let danger = DangerUnauthenticatedArchive { whole, origin };
             return Ok(Archive::DangerUnauthenticated(danger));
         }
-        (ArchiveDemand::Pin(_), _, _, Some(pin)) => Evidence::Pin { word: pin.word },
+        (ArchiveDemand::Listed { list, signer }, ..) => ArchiveEvidence::Checksums { list, signer },
+        (ArchiveDemand::Pin(_), _, _, Some(pin)) => ArchiveEvidence::Pin { word: pin.word },
         (ArchiveDemand::Signature(_), Some(signed), Some(digest), _) => signed.verify(&digest)?,
         (ArchiveDemand::Signature(origin) | ArchiveDemand::Pin(origin), ..)
         | (ArchiveDemand::DangerNone(origin), ..) => {
@@ -147,7 +185,6 @@ pub fn authenticate_archive(
 
 /// A signature of the accepted form that may be a trust anchor's.
 struct Signed<'a> {
-    cms: &'a [u8],
     data: SignedData,
     anchors: &'a TrustAnchors,
     origin: Origin,
@@ -162,20 +199,19 @@ impl<'a> Signed<'a> {
         let parsed =
             SignedData::parse(cms).and_then(|data| data.names_an_anchor(anchors).map(|()| data));
         match parsed {
-            Ok(data) => Ok(Self { cms, data, anchors, origin }),
+            Ok(data) => Ok(Self { data, anchors, origin }),
             Err(error) => Err(ArchiveError::Cms { error, origin }),
         }
     }
 
     /// The one place where an archive's signature becomes evidence.
-    fn verify(&self, digest: &ContentDigest) -> Result<Evidence, ArchiveError> {
+    fn verify(&self, digest: &ContentDigest) -> Result<ArchiveEvidence, ArchiveError> {
         let scope = SignerScope::Archive.name();
         let failed = |error: CmsError| ArchiveError::Cms { error, origin: self.origin.clone() };
         let signer = self.data.verify_digest(digest, scope, self.anchors).map_err(failed)?;
-        Ok(Evidence::Signature {
+        Ok(ArchiveEvidence::Signature {
             signer: signer.subject().to_owned(),
             fingerprint: HEXLOWER.encode(signer.fingerprint()),
-            cms: self.cms.to_vec(),
         })
     }
 }
@@ -242,7 +278,7 @@ impl Archive {
 
     /// What it rests on; `None` where it rests on nothing.
     #[must_use]
-    pub fn evidence(&self) -> Option<&Evidence> {
+    pub fn evidence(&self) -> Option<&ArchiveEvidence> {
         match self {
             Self::Authentic(it) => Some(&it.evidence),
             Self::DangerUnauthenticated(_) => None,
