@@ -91,8 +91,8 @@ pub(super) struct Gate<'a> {
     handed: usize,
     /// The entry whose header was handed out last.
     entry: Option<Entry>,
-    /// A header for all entries was handed out.
-    global: bool,
+    /// Headers for all entries that were handed out, and not passed by the other reader yet.
+    globals: u64,
     /// Entries so far.
     count: u64,
     stop: Option<Stop>,
@@ -109,7 +109,7 @@ impl<'a> Gate<'a> {
             ahead: Vec::new(),
             handed: 0,
             entry: None,
-            global: false,
+            globals: 0,
             count: 0,
             stop: None,
         }
@@ -122,7 +122,9 @@ impl<'a> Gate<'a> {
 
     /// Whether a header for all entries was passed.
     pub(super) fn take_global(&mut self) -> bool {
-        std::mem::take(&mut self.global)
+        let passed = self.globals.checked_sub(1);
+        self.globals = passed.unwrap_or_default();
+        passed.is_some()
     }
 
     /// Entries so far.
@@ -222,7 +224,7 @@ impl<'a> Gate<'a> {
         }
         self.pending.add(header, &body)?;
         self.dangling = true;
-        self.global |= header.kind == b'g';
+        self.globals = self.globals.saturating_add(u64::from(header.kind == b'g'));
         self.ahead.extend_from_slice(&body);
         self.padding(padding(header.size))
     }
