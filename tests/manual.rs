@@ -60,7 +60,7 @@ fn every_command_stands_in_the_overview() {
     let overview = by_hand("veriroot.7");
     let boot = by_hand("veriroot-boot.8");
     for command in manual::command().get_subcommands().filter(|it| !it.is_hide_set()) {
-        let name = format!("veriroot-{} ", command.get_name());
+        let name = format!("veriroot-{}", command.get_name());
         assert!(overview.contains(&name) || boot.contains(&name), "veriroot.7 has no {name}");
     }
 }
