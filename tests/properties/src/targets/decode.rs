@@ -21,8 +21,7 @@ pub(super) const DECODE: Target = Target {
                 of the reference decoder",
     check,
     seeds: || {
-        let fixtures =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../src/source/decode/fixtures");
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/streams");
         let mut paths: Vec<_> =
             std::fs::read_dir(fixtures).unwrap().map(|it| it.unwrap().path()).collect();
         paths.sort();
