@@ -2,90 +2,113 @@
 #![forbid(unsafe_code)]
 //! A boot: from the command line to a root that is ready for switch-root.
 //!
-//! **In:** the kernel command line, policy files and trust anchors of the initrd.
+//! **In:** the kernel command line, credentials, the boot origin, policy files and trust anchors.
 //! **Out:** everything that was asked for in its place, or nothing of it and what the policy wants
 //! done about that.
 //! **Refuses:** what any stage refuses; a policy file or a trust anchor that can't be used ends the
 //! boot before the network is touched.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use data_encoding::HEXLOWER;
-use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
 
+use crate::authenticate::Trust;
 use crate::authenticate::anchors::TrustAnchors;
-use crate::authenticate::{AuthenticateError, Trust};
 use crate::checksums::{self, Check, Received, receive};
 use crate::cmdline;
 use crate::designator::Architecture;
 use crate::error::Error;
+use crate::escape::escape;
 use crate::expose::{Exposed, ExposedTree, Placement, Places, Target};
 use crate::fetch::Progress;
+use crate::honour::honour;
 use crate::identify::Identified;
 use crate::limits;
 use crate::loader::{self, ArchiveDemands, Demands};
 use crate::policy::{ArchivePin, Expectation};
-use crate::policy_file::{EffectivePolicy, OnRefusal, PolicyFile, Statements, load_directories};
+use crate::policy_file::{
+    EffectivePolicy, OnRefusal, PolicyFile, Stated, Statements, load_directories,
+};
 use crate::purpose;
 use crate::report::Report;
 use crate::request::pull::{Format, ImageClass, TransportCheck};
-use crate::request::{Purpose, Request, RequestError, RootDevice, Side, Told, Transfer};
+use crate::request::{
+    Purpose, Request, RequestError, RootDevice, Told, Transfer, boot_origin, import_pull,
+};
 use crate::rivals;
 use crate::source::Source;
 use crate::sys::memfd::SealedMemfd;
+pub use crate::system::System;
 use crate::unpack::{Destination, TreeKind, Unpacked};
 use crate::wire;
 
-/// The file system of an initrd that is no tmpfs (linux/magic.h).
-const RAMFS_MAGIC: FsType = FsType(0x8584_58f6);
-
-/// Where a boot finds what it was told. The default is the running system.
-#[derive(Clone, Debug)]
-pub struct System {
-    /// Which of its words count.
-    pub side: Side,
-    /// The kernel command line.
-    pub cmdline: PathBuf,
-    /// Directories of policy files, strongest first. /run is not among them: credentials can
-    /// write to it.
-    pub policy: Vec<PathBuf>,
-    /// Directories of trust anchors, strongest first.
-    pub anchors: Vec<PathBuf>,
-    /// OpenPGP keyrings: of each list the first that exists.
-    pub keyrings: Vec<Vec<PathBuf>>,
-    /// Where the root and the links go.
-    pub places: Places,
-}
-
-impl Default for System {
-    fn default() -> Self {
-        let paths = |texts: [&str; 2]| texts.map(PathBuf::from).to_vec();
-        Self {
-            side: if in_initrd() { Side::Initrd } else { Side::Host },
-            cmdline: PathBuf::from("/proc/cmdline"),
-            policy: paths(["/etc/veriroot/policy.d", "/usr/lib/veriroot/policy.d"]),
-            anchors: paths(["/etc/verity.d", "/usr/lib/verity.d"]),
-            keyrings: checksums::built_in(),
-            places: Places::default(),
-        }
-    }
-}
-
-/// Whether this system is an initrd: by the file in which it says so (os-release(5)), or by a root
-/// that the kernel unpacked it into. A plain initrd has no such file.
-fn in_initrd() -> bool {
-    let unpacked =
-        statfs("/").is_ok_and(|root| [RAMFS_MAGIC, TMPFS_MAGIC].contains(&root.filesystem_type()));
-    unpacked || Path::new("/etc/initrd-release").exists()
-}
-
-/// What to do about a refusal.
+/// What to do about a refusal, and about a boot that does not end.
 #[derive(Clone, Debug)]
 pub struct AfterRefusal {
     /// The last act.
     pub action: OnRefusal,
     /// How long the summary stays before it.
-    pub hold: std::time::Duration,
+    pub hold: Duration,
+    /// How long a boot may take; `None` is for ever.
+    pub deadline: Option<Stated<Duration>>,
+}
+
+impl Default for AfterRefusal {
+    /// What holds until a policy was read.
+    fn default() -> Self {
+        Self { action: OnRefusal::Reboot, hold: Duration::from_secs(60), deadline: None }
+    }
+}
+
+impl AfterRefusal {
+    /// What the policy files say; the default where they can't be used, which ends the boot anyway.
+    #[must_use]
+    pub fn of(system: &System) -> Self {
+        let stated = policy_files(system).and_then(|files| effective(&files, None));
+        stated.map(|policy| Self::stated(&policy)).unwrap_or_default()
+    }
+
+    fn stated(policy: &EffectivePolicy) -> Self {
+        let boot = policy.boot();
+        Self {
+            action: boot.on_refusal.value,
+            hold: boot.hold.value,
+            deadline: boot.deadline.clone(),
+        }
+    }
+}
+
+fn policy_files(system: &System) -> Result<Vec<PolicyFile>, Error> {
+    let directories: Vec<&Path> = system.policy.iter().map(PathBuf::as_path).collect();
+    Ok(load_directories(&directories)?)
+}
+
+/// What became of one transfer.
+#[derive(Debug)]
+pub struct TransferReport {
+    /// Its name, escaped.
+    pub name: String,
+    /// What it is an image of: `machine`, `portable`, `sysext` or `confext`.
+    pub class: ImageClass,
+    /// The directory that it was to become; `None` for the root.
+    pub place: Option<PathBuf>,
+    /// Every decision about its image.
+    pub report: Report,
+}
+
+impl TransferReport {
+    fn of(transfer: &Transfer) -> Self {
+        Self {
+            name: escape(transfer.name()),
+            class: transfer.class(),
+            place: match transfer.purpose() {
+                Purpose::Root => None,
+                Purpose::Directory(path) => Some(path.clone()),
+            },
+            report: Report::of(&transfer.url().to_string()),
+        }
+    }
 }
 
 /// How a boot ended.
@@ -93,9 +116,9 @@ pub struct AfterRefusal {
 #[must_use]
 pub struct Ended {
     /// What was decided before any transfer was begun.
-    before: Report,
-    /// A report for each transfer that was begun, in the order in which they were asked for.
-    pub reports: Vec<Report>,
+    pub before: Report,
+    /// The transfers that were begun, in the order in which they were asked for.
+    pub transfers: Vec<TransferReport>,
     /// The transfer that was worked on last.
     at: Option<usize>,
     /// Whether everything that was asked for is in its place; else why nothing is.
@@ -108,7 +131,8 @@ impl Ended {
     /// The report that has the verdict.
     #[must_use]
     pub fn report(&self) -> &Report {
-        self.at.and_then(|at| self.reports.get(at)).unwrap_or(&self.before)
+        let decisive = self.at.and_then(|at| self.transfers.get(at));
+        decisive.map_or(&self.before, |it| &it.report)
     }
 }
 
@@ -117,27 +141,23 @@ pub fn boot(system: &System, progress: &mut dyn Progress) -> Ended {
     let mut attempt = Attempt {
         system,
         before: Report::default(),
-        reports: Vec::new(),
+        transfers: Vec::new(),
         at: None,
-        // Until a policy was read, the strictest one holds.
-        after_refusal: AfterRefusal {
-            action: OnRefusal::Reboot,
-            hold: std::time::Duration::from_secs(60),
-        },
+        after_refusal: AfterRefusal::default(),
     };
     let result = attempt.run(progress);
     if let Err(error) = &result {
         attempt.report().refuse(error);
     }
-    let Attempt { before, reports, at, after_refusal, .. } = attempt;
-    Ended { before, reports, at, result, after_refusal }
+    let Attempt { before, transfers, at, after_refusal, .. } = attempt;
+    Ended { before, transfers, at, result, after_refusal }
 }
 
 /// A boot under way.
 struct Attempt<'a> {
     system: &'a System,
     before: Report,
-    reports: Vec<Report>,
+    transfers: Vec<TransferReport>,
     /// The transfer that is worked on.
     at: Option<usize>,
     after_refusal: AfterRefusal,
@@ -235,25 +255,27 @@ const MACHINES: &str = "/run/machines";
 impl Attempt<'_> {
     /// The report of the transfer that is worked on.
     fn report(&mut self) -> &mut Report {
-        match self.at.and_then(|at| self.reports.get_mut(at)) {
-            Some(report) => report,
+        match self.at.and_then(|at| self.transfers.get_mut(at)) {
+            Some(transfer) => &mut transfer.report,
             None => &mut self.before,
         }
     }
 
     fn run(&mut self, progress: &mut dyn Progress) -> Result<(), Error> {
         let system = self.system;
-        let directories: Vec<&Path> = system.policy.iter().map(PathBuf::as_path).collect();
-        let files = load_directories(&directories)?;
+        let files = policy_files(system)?;
         // What the files say about refusals holds whatever the command line is.
-        let stated = effective(&files, &[])?;
-        self.after_refusal.action = stated.boot().on_refusal.value;
-        self.after_refusal.hold = stated.boot().hold.value;
+        self.after_refusal = AfterRefusal::stated(&effective(&files, None)?);
         rivals::refuse(Path::new("/"), Path::new("/run/systemd/system"))?;
         let words = cmdline::words(&read_cmdline(&system.cmdline)?)?;
-        let told = Told { side: system.side, words: &words, credential: None };
-        let request = Request::read(&told)?;
-        let policy = effective(&files, request.image_policies())?;
+        let credential = import_pull(&system.credentials, &system.encrypted_credentials)?;
+        let request = Request::read(&Told {
+            side: system.side,
+            words: &words,
+            credential: credential.as_deref(),
+            boot_url: &boot_origin::boot_url(&system.efivars),
+        })?;
+        let policy = effective(&files, Some(&request))?;
         policy.bootable()?;
         honour(&policy, &request)?;
         let judges = request.transfers().iter();
@@ -262,7 +284,7 @@ impl Attempt<'_> {
         // Everything is judged before anything is exposed; what was verified stays in memory.
         let mut loaded = Vec::new();
         for (at, (transfer, judge)) in request.transfers().iter().zip(&judges).enumerate() {
-            self.reports.push(Report::of(&transfer.url().to_string()));
+            self.transfers.push(TransferReport::of(transfer));
             self.at = Some(at);
             let check = judge.check.clone();
             let verified = match transfer.format() {
@@ -384,27 +406,19 @@ fn read_cmdline(path: &Path) -> Result<String, Error> {
     Ok(text)
 }
 
-fn effective(files: &[PolicyFile], kernel_words: &[String]) -> Result<EffectivePolicy, Error> {
-    let kernel_words: Vec<&str> = kernel_words.iter().map(String::as_str).collect();
-    let statements = Statements { files, kernel_words: &kernel_words, ..Statements::default() };
-    Ok(EffectivePolicy::new(statements)?)
-}
-
-/// Refuses what the policy and the words ask for and this boot would not do.
-fn honour(policy: &EffectivePolicy, request: &Request) -> Result<(), Error> {
-    if let Some((key, origin)) = policy.unsupported() {
-        return Err(RequestError::PolicyKey { key, origin }.into());
-    }
-    let tree = request.root().is_some_and(|it| it.device == RootDevice::Directory);
-    if let (true, Some(pin)) = (tree, request.pins().first()) {
-        let (designator, pin) = (pin.designator, pin.clone());
-        return Err(AuthenticateError::PinUnused { designator, pin }.into());
-    }
-    Ok(request.transfers().iter().try_for_each(|transfer| can_load(policy, transfer))?)
-}
-
-fn can_load(policy: &EffectivePolicy, transfer: &Transfer) -> Result<(), RequestError> {
-    loader::permits(transfer.url(), policy)
+/// What the files and the words demand together.
+fn effective(files: &[PolicyFile], request: Option<&Request>) -> Result<EffectivePolicy, Error> {
+    let Some(request) = request else {
+        return Ok(EffectivePolicy::new(Statements { files, ..Statements::default() })?);
+    };
+    let kernel_words: Vec<&str> = request.image_policies().iter().map(String::as_str).collect();
+    Ok(EffectivePolicy::new(Statements {
+        files,
+        kernel_words: &kernel_words,
+        filesystem_words: &request.filesystems(),
+        on_corruption_words: request.on_corruption(),
+        ..Statements::default()
+    })?)
 }
 
 fn native() -> Result<Architecture, RequestError> {
@@ -413,8 +427,10 @@ fn native() -> Result<Architecture, RequestError> {
 
 fn expectation(request: &Request) -> Expectation {
     let root_slot = request.root().and_then(|root| match root.device {
-        RootDevice::Designated | RootDevice::Directory => None,
+        RootDevice::Designated | RootDevice::Directory | RootDevice::Tmpfs => None,
         RootDevice::Partition(number) => Some((number, root.word.clone())),
     });
-    Expectation { root_slot, image_filter: request.image_filter().clone() }
+    let usr = request.root().and_then(|root| root.usr.as_ref());
+    let usr_slot = usr.map(|usr| (usr.slot, usr.word.clone()));
+    Expectation { root_slot, usr_slot, image_filter: request.image_filter().clone() }
 }

@@ -9,7 +9,7 @@
 use crate::escape::escape;
 use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
 use crate::limits;
-use crate::url::without_secrets;
+use crate::url::{without_query, without_secrets};
 
 /// One word of the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,9 +24,18 @@ impl Word {
     /// The word as it may be printed.
     #[must_use]
     pub fn shown(&self) -> String {
+        escape(&self.plain())
+    }
+
+    /// The word without what may be secret in it, not escaped and not cut.
+    #[must_use]
+    pub fn plain(&self) -> String {
         match &self.value {
-            Some(value) => escape(&without_secrets(&format!("{}={value}", self.key))),
-            None => escape(&self.key),
+            Some(value) if self.key.ends_with(".pull") => {
+                without_query(&format!("{}={value}", self.key))
+            }
+            Some(value) => without_secrets(&format!("{}={value}", self.key)),
+            None => self.key.clone(),
         }
     }
 }

@@ -32,6 +32,8 @@ pub enum Stage {
     Unpack,
     /// Links and mounts.
     Expose,
+    /// The boot as a whole.
+    Boot,
 }
 
 impl Stage {
@@ -49,6 +51,7 @@ impl Stage {
             Self::Verity => "verity",
             Self::Unpack => "unpack",
             Self::Expose => "expose",
+            Self::Boot => "boot",
         }
     }
 }
@@ -251,6 +254,14 @@ pub struct Excerpt {
     pub text: String,
     /// The culprit, bytes.
     pub span: Range<usize>,
+}
+
+impl Excerpt {
+    /// The part that is to blame.
+    #[must_use]
+    pub fn culprit(&self) -> &str {
+        self.text.get(self.span.clone()).unwrap_or_default()
+    }
 }
 
 /// A stage's error: one cause that someone can act on.

@@ -13,6 +13,28 @@ pub const COMMAND_LINE: usize = 4096;
 /// Transfers of one boot. A root and a handful of extensions are usual; each stays in memory.
 pub const TRANSFERS: usize = 32;
 
+/// The EFI variable with the boot URL, bytes: four of attributes, two a character, and room for what
+/// firmware leaves behind it.
+pub const EFI_VARIABLE: usize = 8 * 1024;
+
+/// The credential that asks for transfers, bytes: [`TRANSFERS`] of them, with comments.
+pub const CREDENTIAL: usize = 128 * 1024;
+
+/// One record for the journal, bytes.
+pub const JOURNAL_RECORD: usize = 16 * 1024;
+
+/// All records of one boot for the journal, bytes. The verdict goes first, so it is always among them.
+pub const JOURNAL: usize = 64 * 1024;
+
+/// The record of a boot in /run, bytes. An accepted one takes about 4 KiB.
+pub const BOOT_RECORD: usize = 1024 * 1024;
+
+/// /proc/self/mountinfo, bytes. An initrd has some dozen mounts of 100 bytes.
+pub const MOUNTINFO: usize = 1024 * 1024;
+
+/// The longest that a policy may let a boot take.
+pub const DEADLINE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// Untrusted text in one printed value, bytes.
 pub const PRINTED_TEXT: usize = 256;
 

@@ -17,6 +17,7 @@ fn main() -> ExitCode {
     match std::env::args_os().nth(1) {
         Some(it) if it == source::CHILD_SUBCOMMAND => source::run_child(),
         Some(it) if it == source::DECODE_SUBCOMMAND => source::run_decode_child(),
+        Some(it) if it == cli::WORKER => cli::worker(),
         _ => cli::run(),
     }
 }

@@ -153,6 +153,16 @@ pub fn without_secrets(text: &str) -> String {
     }
 }
 
+/// The same for text that names an image and may hold no scheme: nothing behind a `?` is shown.
+#[must_use]
+pub fn without_query(text: &str) -> String {
+    let text = without_secrets(text);
+    match text.split_once('?') {
+        Some((before, _secret)) => format!("{before}?[...]"),
+        None => text,
+    }
+}
+
 /// An absolute path with nothing that would have to be decoded.
 fn file_path(rest: &str) -> Result<(), UrlError> {
     let fine = rest.starts_with('/') && rest.len() > 1 && !rest.contains(['%', '?']);
@@ -384,6 +394,8 @@ mod tests {
         for (text, shown) in cases {
             assert_eq!(without_secrets(text), shown);
         }
+        assert_eq!(without_query("raw,bootorigin:i:a?token"), "raw,bootorigin:i:a?[...]");
+        assert_eq!(without_query("http://u@h/a?token"), "http://[...]@h/a?[...]");
     }
 
     #[test]

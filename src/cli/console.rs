@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use veriroot::boot::TransferReport;
 use veriroot::finding::{Excerpt, Finding, Outcome};
 use veriroot::image_policy::lint::underlined;
 use veriroot::report::Report;
@@ -54,35 +55,52 @@ pub(super) fn audit_summary(audited: &[Audited]) -> String {
 }
 
 /// What a boot says when it refuses: what was found, what was demanded, by whom, what to do.
-pub(super) fn boot_refusal(report: &Report, then: &str) -> String {
+pub(super) fn boot_refusal(
+    report: &Report,
+    transfers: &[TransferReport],
+    stays: &[String],
+    then: &str,
+) -> String {
     let rule = "=".repeat(WIDTH);
     let mut out = format!("\n{rule}\n");
     if let Some(finding) = failed(report) {
         out.push_str(&refusal(report, finding));
     }
-    line(&mut out, "exposed", "nothing: no device, no mount, no link");
+    for other in transfers.iter().filter(|it| it.report.is_accepted()) {
+        let text =
+            format!("{}, verified, and not exposed because of the above", other.report.image);
+        line(&mut out, "beside", &text);
+    }
+    if stays.is_empty() {
+        line(&mut out, "exposed", "nothing: no device, no mount, no link");
+    } else {
+        let text = format!("could not be taken back: {}", stays.join(", "));
+        line(&mut out, "exposed", &text);
+    }
     line(&mut out, "next", then);
     let _infallible = writeln!(out, "{rule}");
     out
 }
 
-/// What a boot says when the root is ready.
-pub(super) fn boot_accepted(report: &Report) -> String {
+/// What a boot says when everything is in its place.
+pub(super) fn boot_accepted(transfers: &[TransferReport]) -> String {
     let mut out = String::new();
-    for partition in &report.partitions {
-        let text = format!(
-            "{} is partition {} of {}, {}, {} blocks verified, {}",
-            partition.designator,
-            partition.number,
-            report.image,
-            partition.filesystem.unwrap_or("unknown"),
-            partition.blocks_verified,
-            partition.signer.as_deref().unwrap_or("unsigned"),
-        );
-        line(&mut out, "veriroot:", &text);
-    }
-    for opened in &report.unprotected {
-        line(&mut out, "veriroot:", &format!("UNPROTECTED: nobody vouches for {opened}"));
+    for TransferReport { report, .. } in transfers {
+        for partition in &report.partitions {
+            let text = format!(
+                "{} is partition {} of {}, {}, {} blocks verified, {}",
+                partition.designator,
+                partition.number,
+                report.image,
+                partition.filesystem.unwrap_or("unknown"),
+                partition.blocks_verified,
+                partition.signer.as_deref().unwrap_or("unsigned"),
+            );
+            line(&mut out, "veriroot:", &text);
+        }
+        for opened in &report.unprotected {
+            line(&mut out, "veriroot:", &format!("UNPROTECTED: nobody vouches for {opened}"));
+        }
     }
     out
 }

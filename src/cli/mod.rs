@@ -19,6 +19,7 @@ mod pins;
 mod place;
 mod policy;
 mod progress;
+mod record;
 mod sarif;
 
 use std::process::ExitCode;
@@ -78,6 +79,14 @@ enum Json {
 /// The arguments as a whole, from which dist/ is made too.
 pub(crate) fn command() -> clap::Command {
     Arguments::command()
+}
+
+/// The program's argument that makes it the process that boots.
+pub(crate) const WORKER: &str = boot::WORKER;
+
+/// The process that boots.
+pub(crate) fn worker() -> ExitCode {
+    boot::worker()
 }
 
 /// Runs the command that the arguments name.

@@ -27,6 +27,8 @@ pub enum PolicyError {
     NothingUsed { origins: Vec<Origin> },
     #[error("{word} means partition {demanded}, {}", root_is(.actual))]
     RootSlot { word: String, demanded: u32, actual: Option<u32> },
+    #[error("{word}, {}", usr_is(.actual))]
+    UsrSlot { word: String, actual: Option<u32> },
 }
 
 impl Refusal for PolicyError {
@@ -41,7 +43,7 @@ impl Refusal for PolicyError {
                 GroupError::TooMany { .. } => Class::Limit,
             },
             Self::Layout { .. } | Self::NothingUsed { .. } => Class::Policy,
-            Self::Discord { .. } | Self::RootSlot { .. } => Class::Pair,
+            Self::Discord { .. } | Self::RootSlot { .. } | Self::UsrSlot { .. } => Class::Pair,
             Self::FileSystem { .. } => Class::Fs,
         }
     }
@@ -83,18 +85,13 @@ impl Refusal for PolicyError {
                 origins.clone(),
                 "serve an image with a root partition, or say in the policy what to use",
             ),
-            Self::RootSlot { word, actual, .. } => (
-                "policy-root-slot",
-                "root".to_owned(),
-                format!("{word} is the partition that authenticates as root"),
-                vec![Origin::KernelWord(word.clone())],
-                if actual.is_none() {
-                    "serve the image that the command line was written for"
-                } else {
-                    "the table was rearranged, or root= names the wrong number: root=dissect \
-                     takes whichever partition authenticates"
-                },
+            Self::UsrSlot { word, .. } => slot(
+                ("policy-usr-slot", "usr", word),
+                "serve an image with a usr partition, and let the policy use it: usr=signed",
             ),
+            Self::RootSlot { word, actual, .. } => {
+                slot(("policy-root-slot", "root", word), root_slot_advice(*actual))
+            }
         };
         Finding {
             id,
@@ -107,6 +104,30 @@ impl Refusal for PolicyError {
             advice: advice.to_owned(),
         }
     }
+}
+
+fn usr_is(actual: &Option<u32>) -> String {
+    match actual {
+        Some(number) => format!("and the one that would be used is partition {number}"),
+        None => "and none of the image would be used".to_owned(),
+    }
+}
+
+/// What is found about a word that names a partition.
+fn slot(
+    (id, designator, word): (&'static str, &str, &String),
+    advice: &'static str,
+) -> (&'static str, String, String, Vec<Origin>, &'static str) {
+    let expected = format!("{word} is the partition that authenticates as {designator}");
+    (id, designator.to_owned(), expected, vec![Origin::KernelWord(word.clone())], advice)
+}
+
+fn root_slot_advice(actual: Option<u32>) -> &'static str {
+    if actual.is_none() {
+        return "serve the image that the command line was written for";
+    }
+    "the table was rearranged, or root= names the wrong number: root=dissect takes whichever \
+     partition authenticates"
 }
 
 fn root_is(actual: &Option<u32>) -> String {

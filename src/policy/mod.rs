@@ -37,6 +37,8 @@ pub use together::Discord;
 pub struct Expectation {
     /// The slot the command line calls the root, and the word that does.
     pub root_slot: Option<(u32, String)>,
+    /// That usr is used, the slot it is in where one is named, and the word that says so.
+    pub usr_slot: Option<(Option<u32>, String)>,
     /// Which partitions are candidates.
     pub image_filter: ImageFilter,
 }
@@ -142,6 +144,7 @@ pub fn judge(
         return Err(PolicyError::NothingUsed { origins });
     }
     check_root_slot(&partitions, expectation)?;
+    check_usr_slot(&partitions, expectation)?;
     Ok(partitions)
 }
 
@@ -169,6 +172,19 @@ fn check_root_slot(
         return Ok(());
     }
     Err(PolicyError::RootSlot { word: word.clone(), demanded: *demanded, actual })
+}
+
+/// The same for usr; and a command line that mounts one is not met by an image without it.
+fn check_usr_slot(
+    partitions: &[AdmittedPartition],
+    expectation: &Expectation,
+) -> Result<(), PolicyError> {
+    let Some((demanded, word)) = &expectation.usr_slot else { return Ok(()) };
+    let usr = partitions.iter().find(|it| it.designator == PartitionDesignator::Usr);
+    match usr.map(|it| it.number) {
+        Some(number) if demanded.is_none_or(|demanded| demanded == number) => Ok(()),
+        actual => Err(PolicyError::UsrSlot { word: word.clone(), actual }),
+    }
 }
 
 impl Admitted {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::merge::{self, Archive, Boot, Transport, Trust};
-use super::values::Stated;
+use super::values::{OnCorruption, Stated};
 use super::{EffectiveError, PolicyFile, mountable};
 use crate::designator::PartitionDesignator;
 use crate::escape::escape;
@@ -28,6 +28,10 @@ pub struct Statements<'a> {
     pub files: &'a [PolicyFile],
     /// Values of `systemd.image_policy=` on the kernel command line: they only tighten.
     pub kernel_words: &'a [&'a str],
+    /// File systems that kernel words hold root or usr to: they only tighten.
+    pub filesystem_words: &'a [(PartitionDesignator, Stated<FileSystemSet>)],
+    /// What kernel words want done about bad blocks, at least.
+    pub on_corruption_words: &'a [Stated<OnCorruption>],
     /// Value of `--image-policy=`. Replaces the image policy of files and built-in.
     pub image_policy_option: Option<&'a str>,
     /// Values of `--certificate=`. Replace the certificates of files and built-in.
@@ -61,7 +65,7 @@ impl EffectivePolicy {
             let origin = Origin::ProgramOption(CERTIFICATE_OPTION);
             trust.certificates = Some(Stated { value: certificates.to_vec(), origin });
         }
-        let policy = Self {
+        let mut policy = Self {
             sources,
             image_policy,
             filesystems: merge::filesystems(files)?,
@@ -71,6 +75,7 @@ impl EffectivePolicy {
             boot: merge::boot(files),
             extensions: files.iter().flat_map(|it| it.extensions.clone()).collect(),
         };
+        policy.tighten(statements);
         for purpose in Purpose::EXTENSIONS {
             policy.for_purpose(purpose)?;
         }
@@ -104,6 +109,21 @@ impl EffectivePolicy {
         match PartitionDesignator::ALL.into_iter().find(none) {
             Some(designator) => Err(self.no_filesystem(designator)),
             None => Ok(self),
+        }
+    }
+
+    /// Holds kernel words on top of what the files say.
+    fn tighten(&mut self, statements: Statements<'_>) {
+        for (designator, word) in statements.filesystem_words {
+            let Some(held) = self.mountable(*designator) else { continue };
+            let value = held.value.intersection(word.value);
+            let origin = if value == held.value { held.origin } else { word.origin.clone() };
+            self.filesystems.insert(*designator, Stated { value, origin });
+        }
+        for word in statements.on_corruption_words {
+            if word.value > self.boot.on_corruption.value {
+                self.boot.on_corruption = word.clone();
+            }
         }
     }
 

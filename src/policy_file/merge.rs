@@ -18,7 +18,7 @@
 //! | `trust.command-line` | `authenticated` < `untrusted` |
 //! | `transport.plain-http`, `boot.overlay` | `true` < `false` |
 //! | `extensions.*` | intersection for each class; built in if no file states one |
-//! | `transport.size-max` | the smaller |
+//! | `transport.size-max`, `boot.deadline` | the smaller |
 //! | `transport.memory-reserve`, `boot.hold` | the larger |
 //! | `archive.authentication` | `danger-none` < `checksum-pin` < `signature` |
 //! | `archive.devices`, `archive.set-id` | `true` < `false` |
@@ -98,6 +98,8 @@ pub struct Boot {
     pub hold: Stated<Duration>,
     /// Whether the root takes writes, into memory above what was authenticated.
     pub overlay: Stated<bool>,
+    /// How long a boot may take before it is refused; `None` is for ever.
+    pub deadline: Option<Stated<Duration>>,
 }
 
 /// What every list of a designator has.
@@ -137,6 +139,7 @@ pub(super) fn boot(files: &[PolicyFile]) -> Boot {
         on_refusal: strictest(files, |it| &it.on_refusal, OnRefusal::Reboot),
         hold: strictest(files, |it| &it.hold, Duration::from_secs(60)),
         overlay: extreme(files, |it| &it.overlay, false, |it| Reverse(*it)),
+        deadline: files.iter().filter_map(|it| it.deadline.clone()).min_by_key(|it| it.value),
     }
 }
 

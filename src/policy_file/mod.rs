@@ -75,6 +75,7 @@ pub struct PolicyFile {
     hold: Option<Stated<Duration>>,
     overlay: Option<Stated<bool>>,
     extensions: Vec<(Purpose, Stated<ImagePolicy>)>,
+    deadline: Option<Stated<Duration>>,
 }
 
 impl PolicyFile {
@@ -133,6 +134,7 @@ impl PolicyFile {
             && self.on_refusal.is_none()
             && self.hold.is_none()
             && self.overlay.is_none()
+            && self.deadline.is_none()
             && self.extensions.is_empty();
         let lists = filesystems.is_empty() && revoked.is_empty() && signers.is_empty();
         image_policy.is_none() && lists && trust && transport && archive && boot
@@ -192,6 +194,10 @@ impl Reader<'_> {
             hold: self.typed(boot.hold, |text| {
                 let held = parse_duration(&text).filter(|it| *it <= limits::HOLD);
                 held.ok_or_else(|| value("boot.hold", &text))
+            })?,
+            deadline: self.typed(boot.deadline, |text| {
+                let limit = parse_duration(&text).filter(|it| *it <= limits::DEADLINE);
+                limit.ok_or_else(|| value("boot.deadline", &text))
             })?,
         })
     }

@@ -76,6 +76,7 @@ pub(super) struct RawBoot {
     pub(super) on_corruption: Option<Spanned<OnCorruption>>,
     pub(super) on_refusal: Option<Spanned<OnRefusal>>,
     pub(super) hold: Text,
+    pub(super) deadline: Text,
     pub(super) overlay: Option<Spanned<bool>>,
 }
 

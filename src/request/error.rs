@@ -6,8 +6,10 @@
 
 use std::path::PathBuf;
 
+use super::boot_origin::BootOriginError;
 use super::root::RootError;
 use super::transfer::TransferError;
+use super::words::WordError;
 use crate::finding::{Class, Excerpt, Finding, Origin, Outcome, Refusal, Stage};
 use crate::image_filter::FilterError;
 use crate::url::UrlError;
@@ -34,8 +36,16 @@ pub enum RequestError {
     PolicyKey { key: &'static str, origin: Origin },
     #[error("plain HTTP is asked for")]
     PlainHttp { origin: Origin },
+    #[error("{path}: {reason}")]
+    Credential { path: PathBuf, reason: String },
+    #[error("{path} is encrypted")]
+    EncryptedCredential { path: PathBuf },
+    #[error("{error}, and {name} is to be loaded from there")]
+    BootOrigin { name: String, error: BootOriginError },
     #[error(transparent)]
     Root(#[from] RootError),
+    #[error(transparent)]
+    Word(#[from] WordError),
     #[error(transparent)]
     Transfer(#[from] TransferError),
     #[error("\"{word}\" is not supported")]
@@ -48,6 +58,7 @@ impl Refusal for RequestError {
     fn class(&self) -> Class {
         match self {
             Self::Url { .. } => Class::Url,
+            Self::BootOrigin { error, .. } if error.is_url() => Class::Url,
             Self::Architecture
             | Self::CommandLine { .. }
             | Self::Conflict { .. }
@@ -55,7 +66,11 @@ impl Refusal for RequestError {
             | Self::Pin { .. }
             | Self::PlainHttp { .. }
             | Self::PolicyKey { .. }
+            | Self::BootOrigin { .. }
+            | Self::Credential { .. }
+            | Self::EncryptedCredential { .. }
             | Self::Root(_)
+            | Self::Word(_)
             | Self::Transfer(_)
             | Self::Unsupported { .. } => Class::Config,
         }
@@ -86,6 +101,9 @@ impl Refusal for RequestError {
     fn excerpt(&self) -> Option<Excerpt> {
         if let Self::Transfer(TransferError::Pull { expression, error, .. }) = self {
             return Some(error.excerpt(expression));
+        }
+        if let Self::Word(error) = self {
+            return Some(error.excerpt().clone());
         }
         None
     }
@@ -121,7 +139,20 @@ impl RequestError {
                 "https",
                 "serve the image over HTTPS, or set transport.plain-http = true",
             ),
+            Self::BootOrigin { error, .. } => error.help(),
+            Self::Credential { .. } => (
+                "request-credential",
+                "UTF-8 text of at most 128 KiB",
+                "correct the credential import.pull, or take it away",
+            ),
+            Self::EncryptedCredential { .. } => (
+                "request-credential",
+                "a credential that is not encrypted",
+                "pass import.pull in plain: it says where images stand, which is no secret, and \
+                 nothing here opens it",
+            ),
             Self::Root(error) => error.help(),
+            Self::Word(error) => error.help(),
             Self::Transfer(error) => error.help(),
             Self::PolicyKey { .. } => (
                 "request-policy-key",

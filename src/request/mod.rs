@@ -10,10 +10,14 @@
 //! **Refuses:** words it would have to guess about, and security words it cannot honour: a demand
 //! that is not understood ends the boot instead of being left out.
 
+pub mod boot_origin;
+mod credential;
 mod error;
+mod mounts;
 pub mod pull;
 mod root;
 mod transfer;
+mod verity_options;
 mod words;
 
 use crate::cmdline::Word;
@@ -21,9 +25,15 @@ use crate::designator::PartitionDesignator;
 use crate::digest::RootHashClaim;
 use crate::finding::Origin;
 use crate::image_filter::ImageFilter;
+use crate::image_policy::FileSystemSet;
+use crate::policy_file::{OnCorruption, Stated};
+use boot_origin::BootOriginError;
+pub use credential::import_pull;
 pub use error::RequestError;
-pub use root::{Root, RootDevice, RootError};
+pub use mounts::{MountFlag, MountWords};
+pub use root::{Root, RootDevice, RootError, Usr};
 pub use transfer::{Purpose, Transfer, TransferError};
+pub use words::WordError;
 
 /// Which of two systems is told. Words with `rd.` are for the initrd, and the same words without it
 /// for the system that it hands over to.
@@ -44,6 +54,8 @@ pub struct Told<'a> {
     pub words: &'a [Word],
     /// The text of the credential `import.pull`, if there is one.
     pub credential: Option<&'a str>,
+    /// What the firmware loaded the kernel image from, or why that is not known.
+    pub boot_url: &'a Result<String, BootOriginError>,
 }
 
 /// A root hash that the command line names.
@@ -64,9 +76,10 @@ pub struct Pin {
 /// It can't be put together from parts, or doubled.
 ///
 /// ```
-/// # use veriroot::{cmdline::words, request::{Request, Side, Told}};
+/// # use veriroot::{cmdline::words, request::{Request, Side, Told, boot_origin::BootOriginError}};
 /// let words = words("rd.systemd.pull=raw,machine,verify=no:image:http://h/i.raw").unwrap();
-/// let told = Told { side: Side::Initrd, words: &words, credential: None };
+/// let boot_url = &Err(BootOriginError::Missing);
+/// let told = Told { side: Side::Initrd, words: &words, credential: None, boot_url };
 /// assert!(Request::read(&told).is_ok());
 /// ```
 /// ```compile_fail,E0451
@@ -87,6 +100,10 @@ pub struct Request {
     pins: Vec<Pin>,
     image_policies: Vec<String>,
     image_filter: ImageFilter,
+    root_mount: MountWords,
+    usr_mount: MountWords,
+    on_corruption: Vec<Stated<OnCorruption>>,
+    overlay: Option<String>,
 }
 
 impl Request {
@@ -96,7 +113,7 @@ impl Request {
     /// A [`RequestError`] that quotes the word.
     pub fn read(told: &Told<'_>) -> Result<Self, RequestError> {
         let Told { side, words, .. } = *told;
-        words::understood(words)?;
+        let words::Heeded { on_corruption, overlay } = words::heed(words, side)?;
         let asked = transfer::asked(told)?;
         let (transfers, root) = match side {
             Side::Host => (transfer::directories(asked, side)?, None),
@@ -111,6 +128,10 @@ impl Request {
             pins: pins(words)?,
             image_policies: image_policies(words),
             image_filter: image_filter(words)?,
+            root_mount: mounts::root(words)?,
+            usr_mount: mounts::usr(words)?,
+            on_corruption,
+            overlay,
         })
     }
 
@@ -136,6 +157,33 @@ impl Request {
     #[must_use]
     pub fn image_filter(&self) -> &ImageFilter {
         &self.image_filter
+    }
+
+    /// What is asked of the mount of the root, and of that of usr.
+    #[must_use]
+    pub fn mounts(&self) -> (&MountWords, &MountWords) {
+        (&self.root_mount, &self.usr_mount)
+    }
+
+    /// The file systems that root and usr are held to.
+    #[must_use]
+    pub fn filesystems(&self) -> Vec<(PartitionDesignator, Stated<FileSystemSet>)> {
+        let of =
+            |designator, words: &MountWords| words.filesystems.clone().map(|set| (designator, set));
+        let root = of(PartitionDesignator::Root, &self.root_mount);
+        root.into_iter().chain(of(PartitionDesignator::Usr, &self.usr_mount)).collect()
+    }
+
+    /// What is to be done about bad blocks, at least.
+    #[must_use]
+    pub fn on_corruption(&self) -> &[Stated<OnCorruption>] {
+        &self.on_corruption
+    }
+
+    /// The word that asks for a root that can be written to and forgets.
+    #[must_use]
+    pub fn overlay(&self) -> Option<&str> {
+        self.overlay.as_deref()
     }
 
     /// Image policies the command line adds, unparsed.
@@ -206,7 +254,8 @@ mod tests {
 
     fn request(rest: &str) -> Result<Request, RequestError> {
         let words = words(&format!("quiet {PULL} {rest}")).unwrap();
-        Request::read(&Told { side: Side::Initrd, words: &words, credential: None })
+        let boot_url = &Err(BootOriginError::Missing);
+        Request::read(&Told { side: Side::Initrd, words: &words, credential: None, boot_url })
     }
 
     #[test]

@@ -9,13 +9,15 @@
 
 use std::path::{Path, PathBuf};
 
+use super::boot_origin::{BootOriginError, beside};
+use super::credential;
 use super::error::Help;
 use super::pull::{Format, ImageClass, Pull, PullError, PullFault, Remote, TransportCheck};
 use super::{RequestError, Side, Told};
 use crate::escape::escape;
 use crate::finding::Origin;
 use crate::limits;
-use crate::url::{SourceUrl, without_secrets};
+use crate::url::{SourceUrl, without_query, without_secrets};
 
 /// Why a transfer can't be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,9 +78,6 @@ impl TransferError {
         }
     }
 }
-
-/// The credential that asks for transfers.
-const CREDENTIAL: &str = "import.pull";
 
 /// What becomes of a transfer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,7 +174,7 @@ pub(super) fn asked(told: &Told<'_>) -> Result<Vec<Asked>, RequestError> {
     });
     let lines = told.credential.unwrap_or_default().lines().enumerate();
     let lines = lines.map(|(index, line)| {
-        (line.trim(), Origin::Credential { name: CREDENTIAL, line: index.saturating_add(1) })
+        (line.trim(), Origin::Credential { name: credential::NAME, line: index.saturating_add(1) })
     });
     let lines = lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
     let mut asked = Vec::new();
@@ -183,7 +182,7 @@ pub(super) fn asked(told: &Told<'_>) -> Result<Vec<Asked>, RequestError> {
         if asked.len() >= limits::TRANSFERS {
             return Err(TransferError::TooMany.into());
         }
-        asked.push(read(expression, origin)?);
+        asked.push(read(expression, origin, told.boot_url)?);
     }
     if asked.is_empty() {
         return Err(TransferError::Nothing { key }.into());
@@ -192,22 +191,30 @@ pub(super) fn asked(told: &Told<'_>) -> Result<Vec<Asked>, RequestError> {
     Ok(asked)
 }
 
-fn read(expression: &str, origin: Origin) -> Result<Asked, RequestError> {
+fn read(
+    expression: &str,
+    origin: Origin,
+    boot_url: &Result<String, BootOriginError>,
+) -> Result<Asked, RequestError> {
     let pull = match Pull::parse(expression) {
         Ok(pull) => pull,
         Err(error) => {
-            let expression = without_secrets(expression);
+            let expression = without_query(expression);
             let error = Box::new(error);
             return Err(TransferError::Pull { expression, origin, error }.into());
         }
     };
-    if pull.base == Remote::BootOrigin {
-        return Err(RequestError::Unsupported { word: "bootorigin".to_owned() });
-    }
-    let url = SourceUrl::parse(&pull.remote).map_err(|error| RequestError::Url {
-        url: escape(&without_secrets(&pull.remote)),
-        error,
-    })?;
+    let url = match pull.base {
+        Remote::Url => SourceUrl::parse(&pull.remote).map_err(|error| RequestError::Url {
+            url: escape(&without_secrets(&pull.remote)),
+            error,
+        })?,
+        Remote::BootOrigin => {
+            let beside = boot_url.clone().and_then(|base| beside(&base, &pull.remote));
+            let name = escape(&pull.name);
+            beside.map_err(|error| RequestError::BootOrigin { name, error })?
+        }
+    };
     Ok(Asked { pull, url, origin })
 }
 

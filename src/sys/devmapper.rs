@@ -220,6 +220,14 @@ impl Drop for MappedDevice {
     }
 }
 
+/// Removes a device, once nobody holds it.
+///
+/// # Errors
+/// The kernel's errno; `ENXIO` if there is none of this name.
+pub fn remove(name: &str) -> io::Result<()> {
+    ask(&DM::new().map_err(os_error)?, name, Ask::Remove)
+}
+
 /// Resumes a device (DM_DEV_SUSPEND without its flag), or removes it.
 fn ask(dm: &DM, name: &str, what: Ask) -> io::Result<()> {
     let mut header = DmIoctl {

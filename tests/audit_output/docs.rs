@@ -8,7 +8,7 @@ use std::path::Path;
 
 use veriroot::image_policy::lint::KINDS;
 
-const STAGES: [&str; 10] = [
+const STAGES: [&str; 11] = [
     "request",
     "source",
     "dissect",
@@ -19,6 +19,7 @@ const STAGES: [&str; 10] = [
     "verity",
     "unpack",
     "expose",
+    "boot",
 ];
 
 /// Words that look like ids and are none: a class of systemd's root=, a symptom of doctor, the

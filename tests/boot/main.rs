@@ -21,6 +21,7 @@ mod exposes_extensions_as_directories;
 mod exposes_what_policy_opens;
 mod exposure;
 mod keeps_its_links_where_udev_runs;
+mod keeps_a_record_of_every_boot;
 mod machine;
 mod mounts_and_unmounts_a_directory;
 mod reboots_the_machine_on_refusal;
@@ -62,6 +63,11 @@ const DEMANDS: &[&demands::Demand] = &[
     &boots_with_the_corruption_mode_of_the_policy::EIO,
     &boots_with_the_corruption_mode_of_the_policy::RESTART,
     &boots_with_the_corruption_mode_of_the_policy::PANIC,
+    &keeps_a_record_of_every_boot::ACCEPTED,
+    &keeps_a_record_of_every_boot::REFUSED,
+    &keeps_a_record_of_every_boot::KILLED,
+    &keeps_a_record_of_every_boot::KILLED_LATE,
+    &keeps_a_record_of_every_boot::LATE,
     &refuses_device_name_that_is_taken::SQUATTED,
     &refuses_device_name_that_is_taken::TWICE,
     &refuses_root_below_minimum_version::NEWER,

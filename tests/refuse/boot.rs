@@ -15,8 +15,9 @@ use veriroot::checksums::KeyringError;
 use veriroot::error::Error;
 use veriroot::expose::Places;
 use veriroot::finding::Class;
-use veriroot::policy_file::{FileFault, OnRefusal};
-use veriroot::request::{RequestError, Side};
+use veriroot::policy_file::{EffectiveError, FileFault, OnRefusal};
+use veriroot::request::boot_origin::BootOriginError;
+use veriroot::request::{RequestError, Side, TransferError};
 use veriroot_test_support::keys;
 
 use crate::judge::Unwatched;
@@ -55,6 +56,9 @@ impl Initrd {
     fn boot(&self) -> Ended {
         let system = System {
             side: Side::Initrd,
+            credentials: vec![self.path("credentials")],
+            encrypted_credentials: vec![self.path("encrypted")],
+            efivars: self.path("efivars"),
             cmdline: self.path("cmdline"),
             policy: vec![self.path("policy.d")],
             anchors: vec![self.path("verity.d")],
@@ -180,4 +184,112 @@ fn refuses_demands_that_would_go_unheeded() {
     }
     let stated = stating("proxy = \"\"");
     Initrd::new().file("policy.d/zzz.toml", &stated).reaches_the_source();
+}
+
+/// What a credential says is worth no more than a word: it chooses what is loaded.
+#[test]
+fn a_credential_asks_for_transfers_and_weakens_nothing() {
+    let expression = CMDLINE.split_once('=').unwrap().1;
+    let told = |text: &str| {
+        let initrd = Initrd::new();
+        fs::create_dir(initrd.path("credentials")).unwrap();
+        initrd.file("cmdline", "quiet").file("credentials/import.pull", text)
+    };
+    told(&format!("# the root\n\n  {expression}  \n")).reaches_the_source();
+    let (error, _) = told("# nothing\n").refuses();
+    let nothing = RequestError::Transfer(TransferError::Nothing { key: "rd.systemd.pull" });
+    assert_refused!(error, Error::Request(it) if *it == nothing);
+    // No line is a word of the command line, and none is left out.
+    for line in ["systemd.image_policy=root=unprotected", "rd.systemd.pull=x", expression] {
+        let (error, ended) = told(&format!("{expression}\n{line}\n")).refuses();
+        assert_refused!(error, Error::Request(RequestError::Transfer(_)));
+        let by = ended.report().findings.last().unwrap().required_by.to_string();
+        let same_place = line == expression;
+        assert!(same_place || by == "credential import.pull, line 2", "{by}");
+    }
+    let initrd = told(expression);
+    fs::create_dir(initrd.path("encrypted")).unwrap();
+    let (error, _) = initrd.file("encrypted/import.pull", "").refuses();
+    assert_refused!(error, Error::Request(RequestError::EncryptedCredential { .. }));
+}
+
+#[test]
+fn refuses_a_boot_origin_that_is_not_there() {
+    let words = CMDLINE.replace("verify=no", "verify=no,bootorigin");
+    let words = words.replace("http://127.0.0.1:1/", "");
+    let variable = |attributes: u8, text: &str| {
+        let initrd = Initrd::new().file("cmdline", &words);
+        fs::create_dir(initrd.path("efivars")).unwrap();
+        let mut bytes = vec![attributes, 0, 0, 0];
+        bytes.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+        let name = "efivars/StubDeviceURL-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
+        fs::write(initrd.path(name), bytes).unwrap();
+        initrd
+    };
+    variable(6, "http://127.0.0.1:1/d/uki.efi\0").reaches_the_source();
+    for (attributes, text) in [(7, "http://127.0.0.1:1/uki.efi\0"), (6, "http://127.0.0.1:1/a")] {
+        let (error, ended) = variable(attributes, text).refuses();
+        assert_eq!(ended.report().refused, Some(Class::Config));
+        assert_refused!(error, Error::Request(RequestError::BootOrigin { .. }));
+    }
+    let (error, ended) = variable(6, "http://user@127.0.0.1:1/a\0").refuses();
+    assert_eq!(ended.report().refused, Some(Class::Url));
+    assert_refused!(error, Error::Request(RequestError::BootOrigin { .. }));
+    let (error, _) = Initrd::new().file("cmdline", &words).refuses();
+    let missing = BootOriginError::Missing;
+    assert_refused!(error, Error::Request(RequestError::BootOrigin { error, .. })
+        if *error == missing);
+}
+
+#[test]
+fn the_word_to_blame_is_underlined() {
+    for (words, culprit) in [
+        (CMDLINE.replace("verify=no", "verfy=no"), "verfy=no"),
+        (CMDLINE.replace("rd.systemd.pull", "rd.systemd.pul"), "rd.systemd.pul"),
+        (format!("{CMDLINE} systemd.image-polcy=root=signed"), "systemd.image-polcy"),
+        (format!("{CMDLINE} rootflags=ro,suid"), "suid"),
+        (format!("{CMDLINE} systemd.verity_root_options=superblock=no"), "superblock=no"),
+        (format!("{CMDLINE} systemd.verity=no"), "systemd.verity=no"),
+    ] {
+        let (_, ended) = Initrd::new().file("cmdline", &words).refuses();
+        let excerpt = ended.report().excerpt.as_ref();
+        assert_eq!(excerpt.map(|it| it.culprit()), Some(culprit), "{words}");
+    }
+}
+
+/// LOG-04: what a URL may hold is in no finding.
+#[test]
+fn secrets_of_the_command_line_are_in_no_finding() {
+    for words in [
+        "rd.systemd.pull=raw,machne:i:http://user:s3cret@127.0.0.1:1/i?token=s3cret",
+        "rd.systemd.pull=raw,machine,verify=no:i:http://user:s3cret@127.0.0.1:1/i?token=s3cret",
+        "rd.systemd.pull=raw,machine:http://127.0.0.1:1/i?token=s3cret",
+        "rd.systemd.pull=raw,machine,verify=no,bootorigin:i:i?token=s3cret",
+        "rd.systemd.pul=raw,machine,verify=no:i:http://127.0.0.1:1/i?token=s3cret",
+        "-- rd.systemd.pull=raw,machine,verify=no:i:http://127.0.0.1:1/i?token=s3cret",
+    ] {
+        let (error, ended) = Initrd::new().file("cmdline", words).refuses();
+        let all = format!("{error} {error:?} {:?}", ended.report());
+        assert!(!all.contains("s3cret"), "{words}: {all}");
+    }
+}
+
+#[test]
+fn kernel_words_tighten_what_files_say() {
+    let tightened =
+        format!("{CMDLINE} rootfstype=erofs systemd.verity_root_options=panic-on-corruption ro");
+    Initrd::new().file("cmdline", &tightened).reaches_the_source();
+    let ext4 = "[filesystems]\nroot = [\"ext4\"]\n";
+    let initrd = Initrd::new().file("cmdline", &tightened).file("policy.d/zzz.toml", ext4);
+    let (error, _) = initrd.refuses();
+    assert_refused!(
+        error,
+        Error::EffectivePolicy(
+            EffectiveError::NothingToBoot { .. } | EffectiveError::NoFileSystem { .. }
+        )
+    );
+    for words in ["rw", "systemd.volatile=yes", "rootflags=rw", "root=tmpfs"] {
+        let (error, _) = Initrd::new().file("cmdline", &format!("{CMDLINE} {words}")).refuses();
+        assert_refused!(error, Error::Request(_));
+    }
 }

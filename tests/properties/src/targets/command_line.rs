@@ -64,7 +64,8 @@ fn check_command_line(input: &[u8]) -> Verdict {
     let expected = second_reading(text.strip_suffix('\n').unwrap_or(&text));
     let pairs: Vec<_> = found.iter().map(|it| (it.key.clone(), it.value.clone())).collect();
     assert_eq!(pairs, expected, "{text:?}");
-    let told = Told { side: Side::Initrd, words: &found, credential: None };
+    let boot_url = &Ok("http://boot.example/d/uki.efi".to_owned());
+    let told = Told { side: Side::Initrd, words: &found, credential: None, boot_url };
     let request = Request::read(&told);
     if let Ok(request) = &request {
         let values = |key: &str| {

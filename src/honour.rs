@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![forbid(unsafe_code)]
+//! Demands that this version can't meet.
+//!
+//! **In:** the policy and the request. **Out:** nothing. **Refuses:** what would go unheeded, before
+//! the network is touched.
+
+use crate::authenticate::AuthenticateError;
+use crate::designator::PartitionDesignator;
+use crate::error::Error;
+use crate::loader;
+use crate::policy_file::EffectivePolicy;
+use crate::request::{MountFlag, Request, RequestError, RootDevice};
+
+/// Refuses what the policy and the words ask for and this boot would not do.
+///
+/// # Errors
+/// A [`RequestError`] that names the key or the word; a pin that nothing could meet.
+pub fn honour(policy: &EffectivePolicy, request: &Request) -> Result<(), Error> {
+    if let Some((key, origin)) = policy.unsupported() {
+        return Err(RequestError::PolicyKey { key, origin }.into());
+    }
+    let tree = request.root().is_some_and(|it| it.device == RootDevice::Directory);
+    if let (true, Some(pin)) = (tree, request.pins().first()) {
+        let (designator, pin) = (pin.designator, pin.clone());
+        return Err(AuthenticateError::PinUnused { designator, pin }.into());
+    }
+    can_expose(policy, request)?;
+    Ok(request.transfers().iter().try_for_each(|it| loader::permits(it.url(), policy))?)
+}
+
+/// Refuses words about the root that this version does not do as told.
+fn can_expose(policy: &EffectivePolicy, request: &Request) -> Result<(), RequestError> {
+    // Whether the root takes writes is the policy's to say.
+    let overlay = policy.boot().overlay.value;
+    if let Some(word) = request.overlay().filter(|_| !overlay) {
+        return Err(unsupported(word));
+    }
+    let Some(root) = request.root() else { return Ok(()) };
+    let has_root = policy.rule(PartitionDesignator::Root).0.uses.may_be_used();
+    if root.device == RootDevice::Tmpfs && has_root {
+        return Err(unsupported(&root.word));
+    }
+    let (of_root, of_usr) = request.mounts();
+    for (asked, takes_writes) in [(of_root, overlay), (of_usr, false)] {
+        if let Some((true, word)) = asked.writable.as_ref().filter(|_| !takes_writes) {
+            return Err(unsupported(word));
+        }
+        if let Some(flag) = asked.flags.iter().find(|it| **it != MountFlag::NoDev) {
+            return Err(unsupported(&format!("the mount flag {flag:?}")));
+        }
+    }
+    Ok(())
+}
+
+/// What this version does not do.
+#[must_use]
+pub fn unsupported(word: &str) -> RequestError {
+    RequestError::Unsupported { word: word.to_owned() }
+}
