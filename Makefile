@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
 .PHONY: help program demo boot-time test unit boot boot-keyring boot-uefi boot-systemd boot-peer peer-differential archive-differential interop manual fmt clippy docs deny packages guest-kernel \
-    fuzz fuzz-smoke corpus exhaustive faults differential
+    fuzz fuzz-smoke corpus exhaustive faults differential bench-fetch
 
 CARGO ?= cargo
 CARGO_TESTS := $(CARGO) test --locked --workspace --no-fail-fast
@@ -73,6 +73,10 @@ MUTANTS ?= 5000
 archive-differential: packages ## Mutants of archives: unpacked to the same tree by GNU tar, bsdtar and Python (as root; MUTANTS=)
 	@tests/guest/packages.sh archives
 	VERIROOT_ARCHIVE_MUTANTS='$(MUTANTS)' $(CARGO) test --locked --test archive -- --nocapture other_readers
+
+bench-fetch: packages ## Fetching 300 MiB beside curl and systemd-pull (with PEER=, as root)
+	@tests/guest/packages.sh fetch
+	PEER='$(abspath $(PEER))' $(CARGO) bench --locked --bench fetch
 
 boot-keyring: program ## A kernel that trusts our key as second witness (fetches a kernel of Debian unstable)
 	@tests/guest/packages.sh keyring

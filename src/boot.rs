@@ -15,7 +15,7 @@ use data_encoding::HEXLOWER;
 
 use crate::authenticate::Trust;
 use crate::authenticate::anchors::TrustAnchors;
-use crate::checksums::{self, Check, Received, receive};
+use crate::checksums::{self, Check, receive};
 use crate::cmdline;
 use crate::designator::Architecture;
 use crate::error::Error;
@@ -322,8 +322,11 @@ impl Attempt<'_> {
         demands: &Demands<'_>,
         progress: &mut dyn Progress,
     ) -> Result<Identified<SealedMemfd>, Error> {
-        let received = received(transfer, check, demands.policy)?;
-        loader::load(received, demands, self.report(), progress)
+        let demand = demand(transfer, check, demands.policy);
+        let mirrors = loader::mirrors(transfer.url(), demands.policy, &[])?;
+        loader::over_mirrors(&mirrors, self.report(), |source, report| {
+            loader::load(receive(source, &demand)?, demands, report, progress)
+        })
     }
 
     /// Judges an archive and unpacks it.
@@ -347,7 +350,8 @@ impl Attempt<'_> {
         let transport = loader::transport(policy);
         // A pin is held against the archive where it is authenticated.
         let check = if let Check::Sha256(_) = check { Check::No } else { check };
-        let received = received(transfer, check, policy)?;
+        let source = Source::open_url(transfer.url(), &transport)?;
+        let received = receive(source, &demand(transfer, check, policy))?;
         let mut signature = || loader::signature_beside(transfer.url(), &transport);
         let archive = (&demands, &destination(transfer));
         loader::load_archive(received, &mut signature, archive, self.report(), progress)
@@ -378,19 +382,13 @@ fn destination(transfer: &Transfer) -> Destination {
     Destination { place, name: transfer.name().to_owned(), kind }
 }
 
-/// Opens a transfer and holds it against what is asked of the transport.
-fn received(
-    transfer: &Transfer,
-    check: Check,
-    policy: &EffectivePolicy,
-) -> Result<Received, Error> {
-    let demand = checksums::Demand {
+/// How a transfer has to come.
+fn demand(transfer: &Transfer, check: Check, policy: &EffectivePolicy) -> checksums::Demand {
+    checksums::Demand {
         check,
         origin: transfer.origin().clone(),
         memory_reserve: policy.transport().memory_reserve.value,
-    };
-    let source = Source::open_url(transfer.url(), &loader::transport(policy))?;
-    Ok(receive(source, &demand)?)
+    }
 }
 
 fn read_cmdline(path: &Path) -> Result<String, Error> {

@@ -11,7 +11,7 @@ use crate::checksums;
 use crate::cmdline::CmdlineError;
 use crate::dissect::DissectError;
 use crate::expose::ExposeError;
-use crate::fetch::FetchError;
+use crate::fetch::{FetchError, StoreError};
 use crate::finding::{Class, Excerpt, Finding, Refusal};
 use crate::identify::IdentifyError;
 use crate::policy::PolicyError;
@@ -49,6 +49,33 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the same demands could be met by another mirror: what was refused is the image as this
+    /// one serves it, and not this machine or what it was told.
+    #[must_use]
+    pub fn is_of_mirror(&self) -> bool {
+        match self {
+            Self::Archive(_)
+            | Self::Authenticate(_)
+            | Self::Checksums(_)
+            | Self::Dissect(_)
+            | Self::Identify(_)
+            | Self::Policy(_) => true,
+            Self::Fetch(FetchError::Source(error)) | Self::Source(error) => error.is_of_server(),
+            Self::Fetch(FetchError::Store(error)) => matches!(error, StoreError::Short { .. }),
+            Self::Fetch(_) => true,
+            Self::Anchors(_)
+            | Self::EffectivePolicy(_)
+            | Self::Expose(_)
+            | Self::Keyring(_)
+            | Self::PolicyFile(_)
+            | Self::Request(_)
+            | Self::Rival(_)
+            | Self::Unpack(_)
+            | Self::Words(_)
+            | Self::Verity(_) => false,
+        }
+    }
+
     fn stage(&self) -> &dyn Refusal {
         match self {
             Self::Anchors(error) => error,

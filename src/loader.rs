@@ -17,8 +17,8 @@ use crate::dissect::{Scope, dissect};
 use crate::error::Error;
 use crate::escape::escape;
 use crate::expose::{ExposeError, Exposed, ExposedTree, Placement, expose, expose_tree, reach_at};
-use crate::fetch::{LetGo, Progress, Sealing, Store, fetch};
-use crate::finding::Origin;
+use crate::fetch::{LetGo, Progress, Saving, Sealing, Store, fetch};
+use crate::finding::{Origin, Refusal};
 use crate::identify::{Identified, identify};
 use crate::image_policy::{Use, UseSet};
 use crate::limits;
@@ -26,7 +26,7 @@ use crate::policy::{ArchiveDemand, ArchivePin, Expectation, admit, admit_archive
 use crate::policy_file::{ArchiveAuthentication, CommandLine, EffectivePolicy};
 use crate::report::Report;
 use crate::request::{Pin, RequestError};
-use crate::source::{self, Failure, Source, Terms, Transport};
+use crate::source::{self, Failure, Mirrors, Source, Terms, Transport};
 use crate::sys::memfd::SealedMemfd;
 use crate::units::ByteRange;
 use crate::unpack::{self, Destination, TreeKind, Unpacked, unpack};
@@ -116,21 +116,6 @@ pub fn permits(url: &SourceUrl, policy: &EffectivePolicy) -> Result<(), RequestE
     Ok(())
 }
 
-/// How the policy has things travel.
-#[must_use]
-pub fn transport(policy: &EffectivePolicy) -> Transport {
-    let configured = policy.transport();
-    // An initrd that loads over plain HTTP needs no roots; a file that a policy names has to be
-    // there.
-    let roots = &configured.tls_roots;
-    let wanted = roots.origin != Origin::BuiltIn || roots.value.exists();
-    Transport {
-        tls_roots: wanted.then(|| roots.value.clone()),
-        size_max: configured.size_max.value,
-        ..Transport::default()
-    }
-}
-
 /// Opens a URL as the policy has it.
 ///
 /// # Errors
@@ -166,6 +151,21 @@ pub fn load(
     judge(received, demands, store, report, progress)
 }
 
+/// Judges an image and writes what was verified of it to a file, with the table and the signatures
+/// that a later run needs to judge it again.
+///
+/// # Errors
+/// The first refusal. The file has to be judged again before anything rests on it.
+pub fn save(
+    received: Received,
+    demands: &Demands<'_>,
+    store: Saving,
+    report: &mut Report,
+    progress: &mut dyn Progress,
+) -> Result<(), Error> {
+    judge(received, demands, store, report, progress).map(drop)
+}
+
 /// Maps what was verified and puts it into its place. Dropping the result takes everything back,
 /// until it is kept.
 ///
@@ -199,6 +199,87 @@ pub fn terms(policy: &EffectivePolicy) -> Terms {
     }
 }
 
+/// How bytes travel under a policy.
+#[must_use]
+pub fn transport(policy: &EffectivePolicy) -> Transport {
+    let configured = policy.transport();
+    // An initrd that loads over plain HTTP needs no roots; a file that a policy names has to be
+    // there.
+    let roots = &configured.tls_roots;
+    let wanted = roots.origin != Origin::BuiltIn || roots.value.exists();
+    Transport {
+        tls_roots: wanted.then(|| roots.value.clone()),
+        size_max: configured.size_max.value,
+        budget: configured.budget.value,
+        proxy: configured.proxy.value.clone(),
+        credentials: configured.credentials.iter().map(|it| it.value.clone()).collect(),
+        ..Transport::default()
+    }
+}
+
+/// Where `url` may be had: there, then under the base URLs of `options`, then under those of the
+/// policy.
+///
+/// # Errors
+/// A mirror whose URL can't be used, or one in the clear where the policy forbids that.
+pub fn mirrors(
+    url: &SourceUrl,
+    policy: &EffectivePolicy,
+    options: &[String],
+) -> Result<Mirrors, Error> {
+    let plain_http = &policy.transport().plain_http;
+    let mut urls = vec![url.clone()];
+    let bases = options.iter().chain(&policy.transport().mirrors.value);
+    // A file of this machine has no mirrors.
+    for base in bases.take_while(|_| url.scheme() != Scheme::File) {
+        let mirror = url.on_mirror(base);
+        urls.push(mirror.map_err(|error| RequestError::Mirror { base: escape(base), error })?);
+    }
+    if !plain_http.value && urls.iter().any(|it| it.scheme() == Scheme::Http) {
+        return Err(RequestError::PlainHttp { origin: plain_http.origin.clone() }.into());
+    }
+    Ok(Mirrors::new(urls, transport(policy)))
+}
+
+/// Asks one mirror after the other, each from scratch and under exactly the same demands, until one
+/// gives what `attempt` accepts.
+///
+/// # Errors
+/// What is wrong with this machine, at once. Else, when there is no mirror any more: of all refusals
+/// the one with the highest exit code, and of equals the first.
+pub fn over_mirrors<T>(
+    mirrors: &Mirrors,
+    report: &mut Report,
+    mut attempt: impl FnMut(Source, &mut Report) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut verdict: Option<(Error, Report)> = None;
+    let ended = loop {
+        let Some(opened) = mirrors.open_next() else { break verdict };
+        let mut tried = report.anew();
+        let done = opened.map_err(Error::from).and_then(|source| attempt(source, &mut tried));
+        let error = match done {
+            Ok(done) => {
+                *report = tried.with_dropped(mirrors.dropped());
+                return Ok(done);
+            }
+            Err(error) => error,
+        };
+        mirrors.drop_current(&error);
+        if !error.is_of_mirror() {
+            break Some((error, tried));
+        }
+        verdict = match verdict {
+            Some(earlier) if earlier.0.class().exit_code() >= error.class().exit_code() => {
+                Some(earlier)
+            }
+            _ => Some((error, tried)),
+        };
+    };
+    let (error, tried) = ended.ok_or(RequestError::NoMirror)?;
+    *report = tried.with_dropped(mirrors.dropped());
+    Err(error)
+}
+
 /// The stages that need no privileges.
 fn judge<S: Store>(
     received: Received,
@@ -209,7 +290,10 @@ fn judge<S: Store>(
 ) -> Result<Identified<S::Kept>, Error> {
     report.demanded(demands.policy);
     report.received(&received);
-    let source = received.into_source().decoded(&terms(demands.policy))?;
+    let mut source = received.into_source().decoded(&terms(demands.policy))?;
+    if S::REMEMBERS {
+        source = source.remembering();
+    }
     report.opened(&source);
     let dissected = dissect(source, &demands.scope())?;
     report.dissected(&dissected);

@@ -109,6 +109,32 @@ impl SourceUrl {
         Self::parse_or_file(&format!("{before}{name}")).ok()
     }
 
+    /// The file of this name under a base URL, with or without `/` at its end: where a mirror has
+    /// it. The base has no query.
+    ///
+    /// # Errors
+    /// As [`Self::parse`]; [`UrlError::FilePath`] where there is no name or the base has a query.
+    pub fn on_mirror(&self, base: &str) -> Result<Self, UrlError> {
+        let base = Self::parse(base)?;
+        let name = self.file_name().filter(|_| !base.text.contains('?'));
+        let name = name.ok_or(UrlError::FilePath)?;
+        Self::parse(&format!("{}/{name}", base.text.trim_end_matches('/')))
+    }
+
+    /// Scheme, host and port: who gets to see a secret that is meant for one server.
+    #[must_use]
+    pub fn origin(&self) -> Option<String> {
+        let (scheme, rest) = self.text.split_once("://")?;
+        let authority = rest.split(['/', '?']).next()?.to_ascii_lowercase();
+        let port = match self.scheme {
+            Scheme::File => return None,
+            Scheme::Http => ":80",
+            Scheme::Https => ":443",
+        };
+        let authority = authority.strip_suffix(port).unwrap_or(&authority);
+        Some(format!("{}://{authority}", scheme.to_ascii_lowercase()))
+    }
+
     /// The file that a `file` URL names.
     #[must_use]
     pub fn file_path(&self) -> Option<&Path> {
@@ -288,6 +314,34 @@ impl Refusal for UrlError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mirrors_have_the_file_under_their_base() {
+        let url = SourceUrl::parse("https://h/a/image.raw?token=1").unwrap();
+        for (base, expected) in [
+            ("http://m", "http://m/image.raw"),
+            ("http://m/", "http://m/image.raw"),
+            ("https://m:8443/pub/x/", "https://m:8443/pub/x/image.raw"),
+        ] {
+            assert_eq!(url.on_mirror(base).unwrap().as_str(), expected);
+        }
+        for base in ["file:///x", "http://m/?q", "http://u@m/", "http://m/#x", "m", "http:///x"] {
+            assert!(url.on_mirror(base).is_err(), "{base}");
+        }
+        assert!(SourceUrl::parse("http://h/").unwrap().on_mirror("http://m").is_err());
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let origin = |text: &str| SourceUrl::parse(text).unwrap().origin().unwrap();
+        assert_eq!(origin("HTTPS://Images.Example:443/a?b"), "https://images.example");
+        assert_eq!(origin("https://images.example"), "https://images.example");
+        for other in
+            ["http://images.example", "https://images.example:8443", "https://x.images.example"]
+        {
+            assert_ne!(origin(other), origin("https://images.example"));
+        }
+    }
 
     #[test]
     fn takes_what_is_read_the_same_way_everywhere() {

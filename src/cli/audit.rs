@@ -18,8 +18,8 @@ use veriroot::error::Error;
 use veriroot::escape::escape;
 use veriroot::finding::{Class, Origin};
 use veriroot::loader::{
-    ArchiveDemands, Demands, archive_anchors, audit, audit_archive, signature_beside_file,
-    trust_anchors,
+    ArchiveDemands, Demands, archive_anchors, audit, audit_archive, mirrors, over_mirrors,
+    signature_beside_file, trust_anchors,
 };
 use veriroot::policy::Expectation;
 use veriroot::policy_file::EffectivePolicy;
@@ -28,7 +28,7 @@ use veriroot::request::Pin;
 use veriroot::request::pull::TransportCheck;
 use veriroot::source::Source;
 
-use super::demands::{DemandArguments, VERITY_D};
+use super::demands::{DemandArguments, VERITY_D, url};
 use super::progress::Bar;
 use super::{Json, console, html, json, report_exit_code, sarif};
 
@@ -38,8 +38,8 @@ const STDIN: &str = "-";
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch somebody types or does not")]
 pub(super) struct AuditArguments {
-    /// Disk images or tar archives to judge; - is standard input.
-    #[arg(value_name = "IMAGE", required = true)]
+    /// Disk images, URLs of some, or archives; - is standard input.
+    #[arg(value_name = "IMAGE|URL", required = true)]
     images: Vec<PathBuf>,
     #[command(flatten)]
     demands: DemandArguments,
@@ -203,13 +203,20 @@ impl<'a> Machine<'a> {
                 ..Expectation::default()
             },
         };
+        let mut bar = if self.arguments.quiet { Bar::silent() } else { Bar::new("checking") };
+        if let Some(url) = url(path)? {
+            *report = Report::of(&url.to_string());
+            let mirrors = mirrors(&url, &self.policy, &self.arguments.demands.mirror)?;
+            return over_mirrors(&mirrors, report, |source, report| {
+                audit(self.received(source)?, &demands, report, &mut bar)
+            });
+        }
         let source = if path == Path::new(STDIN) {
             Source::open_stream(io::stdin(), STDIN)?
         } else {
             Source::open_file(path)?
         };
         let received = self.received(source)?;
-        let mut bar = if self.arguments.quiet { Bar::silent() } else { Bar::new("checking") };
         audit(received, &demands, report, &mut bar)
     }
 }

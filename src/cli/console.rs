@@ -10,6 +10,7 @@ use veriroot::boot::TransferReport;
 use veriroot::finding::{Excerpt, Finding, Outcome};
 use veriroot::image_policy::lint::underlined;
 use veriroot::report::Report;
+use veriroot::source::Dropped;
 
 use super::audit::Audited;
 
@@ -32,6 +33,7 @@ pub(super) fn audit(report: &Report) -> String {
         };
         line(&mut out, &format!("  {}", finding.outcome.name()), &text);
     }
+    dropped(&mut out, report);
     match failed(report) {
         Some(finding) => out.push_str(&refusal(report, finding)),
         None if report.is_accepted() => line(&mut out, "ACCEPTED", "every demand is met"),
@@ -54,6 +56,13 @@ pub(super) fn audit_summary(audited: &[Audited]) -> String {
     format!("{} images: {accepted} accepted, {refused} refused\n", audited.len())
 }
 
+/// A line for each mirror that was tried in vain.
+fn dropped(out: &mut String, report: &Report) {
+    for Dropped { name, reason, finding } in &report.dropped {
+        line(out, "  dropped", &format!("{name} ({reason}): {}: {}", finding.id, finding.found));
+    }
+}
+
 /// What a boot says when it refuses: what was found, what was demanded, by whom, what to do.
 pub(super) fn boot_refusal(
     report: &Report,
@@ -65,6 +74,9 @@ pub(super) fn boot_refusal(
     let mut out = format!("\n{rule}\n");
     if let Some(finding) = failed(report) {
         out.push_str(&refusal(report, finding));
+    }
+    if report.dropped.len() > 1 {
+        dropped(&mut out, report);
     }
     for other in transfers.iter().filter(|it| it.report.is_accepted()) {
         let text =
@@ -86,6 +98,7 @@ pub(super) fn boot_refusal(
 pub(super) fn boot_accepted(transfers: &[TransferReport]) -> String {
     let mut out = String::new();
     for TransferReport { report, .. } in transfers {
+        dropped(&mut out, report);
         for partition in &report.partitions {
             let text = format!(
                 "{} is partition {} of {}, {}, {} blocks verified, {}",

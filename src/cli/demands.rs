@@ -5,7 +5,7 @@
 //! **In:** options. **Out:** a [`Machine`]: policy, trust anchors and pins, read once.
 //! **Refuses:** demands it can't read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use veriroot::authenticate::Trust;
@@ -18,6 +18,7 @@ use veriroot::loader::{Demands, trust_anchors};
 use veriroot::policy::Expectation;
 use veriroot::policy_file::{EffectivePolicy, PolicyFile, Statements};
 use veriroot::request::{Pin, RequestError};
+use veriroot::url::{SourceUrl, without_secrets};
 
 use super::pins::PinArguments;
 
@@ -44,6 +45,9 @@ pub(super) struct DemandArguments {
     /// Machine the image is for, such as arm64.
     #[arg(long, value_name = "NAME", value_parser = architecture)]
     architecture: Option<Architecture>,
+    /// Base URL to try after a URL's own; repeatable.
+    #[arg(long, value_name = "URL")]
+    pub(super) mirror: Vec<String>,
 }
 
 impl DemandArguments {
@@ -72,6 +76,13 @@ impl DemandArguments {
 
 pub(super) fn architecture(name: &str) -> Result<Architecture, String> {
     Architecture::from_name(name).ok_or_else(|| format!("unknown architecture {}", escape(name)))
+}
+
+/// The URL that an image was named by; `None` for a path.
+pub(super) fn url(image: &Path) -> Result<Option<SourceUrl>, RequestError> {
+    let Some(text) = image.to_str().filter(|it| it.contains("://")) else { return Ok(None) };
+    let url = SourceUrl::parse_or_file(text);
+    url.map(Some).map_err(|error| RequestError::Url { url: escape(&without_secrets(text)), error })
 }
 
 /// What is demanded of every image, read once.

@@ -11,6 +11,7 @@ use serde::Serialize;
 use veriroot::coverage::{self, Cover};
 use veriroot::finding;
 use veriroot::report::{self, Report};
+use veriroot::source;
 
 use super::{Json, report_exit_code};
 
@@ -32,6 +33,16 @@ struct Verdict<'a> {
     layout: Vec<LayoutEntry<'a>>,
     coverage: BTreeMap<&'static str, u64>,
     map: Vec<Region>,
+    mirrors_dropped: Vec<Dropped<'a>>,
+}
+
+/// A mirror that was tried in vain.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Dropped<'a> {
+    name: &'a str,
+    reason: &'static str,
+    finding: Finding<'a>,
 }
 
 /// One decision.
@@ -113,6 +124,7 @@ pub(super) fn verdict(report: &Report) -> impl Serialize {
         layout: report.layout.iter().map(layout_entry).collect(),
         coverage: Cover::ALL.into_iter().map(|it| (it.name(), report.coverage.bytes(it))).collect(),
         map: report.coverage.regions().iter().map(region).collect(),
+        mirrors_dropped: report.dropped.iter().map(dropped).collect(),
     }
 }
 
@@ -159,6 +171,10 @@ fn layout_entry(it: &report::LayoutEntry) -> LayoutEntry<'_> {
         size: it.range.len(),
         left_out: it.left_out,
     }
+}
+
+fn dropped(it: &source::Dropped) -> Dropped<'_> {
+    Dropped { name: &it.name, reason: it.reason.name(), finding: finding(&it.finding) }
 }
 
 fn region(it: &coverage::Region) -> Region {

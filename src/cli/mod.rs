@@ -12,6 +12,7 @@ mod demands;
 mod dissect;
 mod doctor;
 pub(crate) mod generator;
+mod fetch;
 mod html;
 mod json;
 mod keys;
@@ -55,6 +56,8 @@ enum Command {
     Dissect(dissect::DissectArguments),
     /// Says whether an initrd has what a boot needs, and what is missing.
     Doctor(doctor::DoctorArguments),
+    /// Downloads an image, and keeps only what was signed.
+    Fetch(fetch::FetchArguments),
     /// Shows the trust anchors of a boot, and what is wrong with them.
     Keys(keys::KeysArguments),
     /// Mounts an image read-only, as a boot does.
@@ -108,6 +111,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Detach(arguments) => place::detach(&arguments),
         Command::Dissect(arguments) => dissect::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Fetch(arguments) => fetch::run(&arguments),
         Command::Keys(arguments) => keys::run(&arguments),
         Command::Mount(arguments) => place::mount(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),

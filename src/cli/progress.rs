@@ -5,6 +5,7 @@
 //! **Refuses:** nothing.
 
 use std::io::{self, IsTerminal, Write};
+use std::time::Instant;
 
 use veriroot::fetch::Progress;
 
@@ -31,18 +32,26 @@ pub(super) struct Bar {
     total: u64,
     done: u64,
     shown: u64,
+    began: Instant,
 }
 
 impl Bar {
     /// For work called `verb`, in the form that suits stderr.
     pub(super) fn new(verb: &'static str) -> Self {
         let form = if io::stderr().is_terminal() { Form::Terminal } else { Form::Lines };
-        Self { verb, form, total: 0, done: 0, shown: 0 }
+        Self { verb, form, total: 0, done: 0, shown: 0, began: Instant::now() }
     }
 
     /// For work that nobody wants to hear of.
     pub(super) fn silent() -> Self {
-        Self { verb: "", form: Form::Silent, total: 0, done: 0, shown: 0 }
+        Self { verb: "", form: Form::Silent, total: 0, done: 0, shown: 0, began: Instant::now() }
+    }
+
+    /// MiB a second since the beginning, all of them judged.
+    fn rate(&self) -> u64 {
+        let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let rate = self.done.saturating_mul(1000).checked_div(millis);
+        rate.unwrap_or_default() >> 20
     }
 
     /// Shows a step, unless it was shown before.
@@ -59,9 +68,10 @@ impl Bar {
             let full = "#".repeat(columns(step));
             let rest = ".".repeat(columns(steps.saturating_sub(step)));
             let end = if self.done >= self.total { "\r\x1b[K" } else { "" };
-            format!("\r{} [{full}{rest}] {percent:3} % of {mib} MiB{end}", self.verb)
+            let rate = self.rate();
+            format!("\r{} [{full}{rest}] {percent:3} % of {mib} MiB, {rate} MiB/s {end}", self.verb)
         } else {
-            format!("veriroot: {} {percent} % of {mib} MiB\n", self.verb)
+            format!("veriroot: {} {percent} % of {mib} MiB, {} MiB/s\n", self.verb, self.rate())
         };
         // A console that can't be written to must not stop a boot.
         io::stderr().write_all(text.as_bytes()).ok();
@@ -79,10 +89,20 @@ impl Drop for Bar {
 
 impl Progress for Bar {
     fn begin(&mut self, total: u64) {
-        self.total = total;
+        (self.total, self.done, self.shown) = (total, 0, 0);
+        self.began = Instant::now();
         if total < WORTH_A_LINE {
             self.form = Form::Silent;
         }
+    }
+
+    fn mirror(&mut self, name: &str) {
+        if self.form == Form::Silent {
+            return;
+        }
+        let clear = if self.form == Form::Terminal { "\r\x1b[K" } else { "" };
+        let text = format!("{clear}veriroot: {} goes on from {name}\n", self.verb);
+        io::stderr().write_all(text.as_bytes()).ok();
     }
 
     fn advance(&mut self, bytes: u64) {

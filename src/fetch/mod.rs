@@ -10,9 +10,13 @@
 //! **Refuses:** the first block that differs. Nothing is stored before it was judged, and no byte
 //! that was judged is fetched again.
 
+mod blocks;
 mod open;
 mod store;
 mod window;
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 use crate::authenticate::{Authenticated, AuthenticatedPartition, Evidence, RootHash, Warrant};
 use crate::coverage::Cover;
@@ -24,9 +28,10 @@ use crate::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
 use crate::image_policy::Rule;
 use crate::limits;
 use crate::merkle::{BlockError, ShapeError, TreeError, TreeShape, VerifiedTree};
-use crate::source::{self, Source};
+use crate::source::{self, Seen, Source};
 use crate::units::ByteRange;
-pub use store::{LetGo, Sealing, Store, StoreError};
+use blocks::{Job, fetch_blocks};
+pub use store::{LetGo, Saving, Sealing, Store, StoreError};
 pub use window::Ends;
 
 /// How long fetching will take, for whoever waits for it.
@@ -36,6 +41,9 @@ pub trait Progress {
 
     /// `bytes` more have come and were found right.
     fn advance(&mut self, bytes: u64);
+
+    /// What is left comes from this mirror.
+    fn mirror(&mut self, _name: &str) {}
 
     /// It is known now what vouches for these bytes.
     fn covered(&mut self, _range: ByteRange, _cover: Cover) {}
@@ -124,8 +132,8 @@ pub struct Fetched<S> {
 #[non_exhaustive]
 #[expect(missing_docs, reason = "the message beside each field says what it is")]
 pub enum FetchError {
-    #[error("at byte {offset} of the image: {error}")]
-    Block { designator: PartitionDesignator, offset: u64, error: BlockError, origin: Origin },
+    #[error("at byte {offset} of the image{blame}: {error}")]
+    Block { designator: PartitionDesignator, offset: u64, error: BlockError, blame: Box<Blame> },
     #[error(transparent)]
     End(#[from] DissectError),
     #[error("the superblock counts {needed} bytes, the partition has {size}")]
@@ -136,10 +144,34 @@ pub enum FetchError {
     Source(#[from] source::Error),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("{error}")]
-    Tree { designator: PartitionDesignator, error: TreeError, origin: Origin },
+    #[error("{error}{blame}")]
+    Tree { designator: PartitionDesignator, error: TreeError, blame: Box<Blame> },
     #[error("the tree takes {needed} bytes, its partition has {size}")]
     TreeSize { designator: PartitionDesignator, needed: u64, size: u64 },
+}
+
+/// Who demands what was not met, and who served it.
+#[derive(Debug)]
+pub struct Blame {
+    origin: Origin,
+    /// A URL, escaped, without the query; a file of this machine has none.
+    server: Option<String>,
+}
+
+impl fmt::Display for Blame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.server.as_ref().map_or(Ok(()), |it| write!(f, ", from {it}"))
+    }
+}
+
+impl FetchError {
+    /// Names the server that is to blame.
+    fn of_server(mut self, name: Option<&str>) -> Self {
+        if let Self::Block { blame, .. } | Self::Tree { blame, .. } = &mut self {
+            blame.server = name.map(str::to_owned);
+        }
+        self
+    }
 }
 
 impl Refusal for FetchError {
@@ -157,8 +189,8 @@ impl Refusal for FetchError {
     }
 
     fn finding(&self) -> Finding {
-        let required_by = if let Self::Block { origin, .. } | Self::Tree { origin, .. } = self {
-            origin.clone()
+        let required_by = if let Self::Block { blame, .. } | Self::Tree { blame, .. } = self {
+            blame.origin.clone()
         } else {
             Origin::Rule("one root hash means one image (dm-verity)")
         };
@@ -230,11 +262,47 @@ pub fn fetch<S: Store>(
     let needed = total.saturating_add(trees).saturating_sub(rest.source().held());
     store.make_room(rest.source().extent(), needed)?;
     let mut fetched = Vec::new();
-    for partition in partitions {
-        fetched.push(fetch_one(rest.source(), partition, &mut store, progress)?);
+    if rest.position().is_some() {
+        // A stream gives its bytes in the order of the image.
+        for partition in partitions {
+            fetched.extend(fetch_together(rest.source(), vec![partition], &store, progress)?);
+        }
+    } else {
+        // All that has to come from one and the same server comes first; what a tree judges may then
+        // come from any.
+        fetched = fetch_together(rest.source(), partitions, &store, progress)?;
     }
+    let seen = rest.source().seen();
     let ended = rest.end()?;
+    for (offset, bytes) in seen.iter().flat_map(take) {
+        store.put(offset, &bytes).map_err(StoreError::from)?;
+    }
     Ok(Fetched { kept: store.keep(ended).map_err(StoreError::from)?, partitions: fetched })
+}
+
+/// For a file that is to be judged again: the table and the signatures as they were judged.
+fn take(seen: &Seen) -> Vec<(u64, Vec<u8>)> {
+    std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn fetch_together(
+    source: &mut Source,
+    partitions: Vec<AuthenticatedPartition>,
+    store: &impl Store,
+    progress: &mut dyn Progress,
+) -> Result<Vec<FetchedPartition>, FetchError> {
+    let prepared: Vec<Prepared> = partitions
+        .into_iter()
+        .map(|partition| prepare(source, partition, store, progress))
+        .collect::<Result<_, _>>()?;
+    let jobs: Vec<Job<'_>> = prepared.iter().filter_map(Prepared::job).collect();
+    fetch_blocks(source, &jobs, store, progress)?;
+    let mut ends: Vec<Ends> = jobs
+        .into_iter()
+        .map(|job| job.ends.into_inner().unwrap_or_else(PoisonError::into_inner))
+        .rev()
+        .collect();
+    Ok(prepared.into_iter().map(|it| it.fetched(|| ends.pop())).collect())
 }
 
 /// What will be read of a partition.
@@ -263,35 +331,58 @@ fn announced_tree(partition: &AuthenticatedPartition) -> u64 {
     }
 }
 
-fn fetch_one(
+/// A partition of which only data blocks are missing, if anything.
+struct Prepared {
+    demand: Demand,
+    partition: FetchedPartition,
+    tree: Option<VerifiedTree>,
+}
+
+impl Prepared {
+    /// What is left to do.
+    fn job(&self) -> Option<Job<'_>> {
+        let (tree, data) = (self.tree.as_ref()?, self.partition.data);
+        Some(Job { demand: &self.demand, data, tree, ends: Mutex::new(Ends::new(data.len())) })
+    }
+
+    fn fetched(self, ends: impl FnOnce() -> Option<Ends>) -> FetchedPartition {
+        match self.tree.and_then(|_| ends()) {
+            Some(ends) => FetchedPartition { ends, ..self.partition },
+            None => self.partition,
+        }
+    }
+}
+
+fn prepare(
     source: &mut Source,
     partition: AuthenticatedPartition,
-    store: &mut impl Store,
+    store: &impl Store,
     progress: &mut dyn Progress,
-) -> Result<FetchedPartition, FetchError> {
+) -> Result<Prepared, FetchError> {
     let AuthenticatedPartition { designator, number, data, read_only, warrant, rule, origins } =
         partition;
-    let (data, content, ends) = match warrant {
+    let origin = origins.first().cloned().unwrap_or(Origin::BuiltIn);
+    let demand = Demand { designator, origin };
+    let (data, content, ends, tree) = match warrant {
         Warrant::Open(origins) => {
-            (data, Content::Open(origins), open::fetch(source, data, store, progress)?)
+            (data, Content::Open(origins), open::fetch(source, data, store, progress)?, None)
         }
         Warrant::Verity { root_hash, evidence, superblock, hash } => {
             let plan = Plan::new(designator, &superblock, data, hash)?;
             let (data, hash, tree_range) = (plan.data, plan.hash, plan.tree);
-            let origin = origins.first().cloned().unwrap_or(Origin::BuiltIn);
-            let demand = Demand { designator, origin };
             let tree = fetch_tree(source, &demand, plan, &root_hash, store);
             for (place, cover) in covered_by_tree((hash, tree_range), &superblock, &tree) {
                 progress.covered(place, cover);
             }
             let tree = tree?;
-            let ends = fetch_blocks(source, (&demand, data), &tree, store, progress)?;
             let (shape, uuid) = (tree.shape().clone(), superblock.uuid());
             let content = VerityContent { root_hash, evidence, shape, uuid, hash };
-            (data, Content::Verity(content), ends)
+            (data, Content::Verity(content), Ends::new(data.len()), Some(tree))
         }
     };
-    Ok(FetchedPartition { designator, number, data, read_only, content, ends, rule, origins })
+    let partition =
+        FetchedPartition { designator, number, data, read_only, content, ends, rule, origins };
+    Ok(Prepared { demand, partition, tree })
 }
 
 /// Where tree and data stand if the superblock is right; the tree will tell.
@@ -346,14 +437,15 @@ fn fetch_tree(
     demand: &Demand,
     plan: Plan,
     root_hash: &RootHash,
-    store: &mut impl Store,
+    store: &impl Store,
 ) -> Result<VerifiedTree, FetchError> {
     let bytes = match plan.tree {
         Some(range) => source.read(range, limits::HASH_TREE)?,
         None => Vec::new(),
     };
     let tree = VerifiedTree::check(plan.shape, bytes, root_hash.as_bytes()).map_err(|error| {
-        FetchError::Tree { designator: demand.designator, error, origin: demand.origin.clone() }
+        let (designator, blame) = (demand.designator, demand.blame());
+        FetchError::Tree { designator, error, blame }.of_server(source.server())
     })?;
     if let Some(range) = plan.tree {
         store.put(range.offset(), tree.bytes()).map_err(StoreError::from)?;
@@ -396,49 +488,17 @@ fn place_in_tree(
     tree.part(u64::try_from(offset).ok()?, len)
 }
 
-/// Bytes judged and stored at a time: a whole number of blocks of every size.
-const CHUNK: usize = 1 << 20;
-
-fn fetch_blocks(
-    source: &mut Source,
-    (demand, data): (&Demand, ByteRange),
-    tree: &VerifiedTree,
-    store: &mut impl Store,
-    progress: &mut dyn Progress,
-) -> Result<Ends, FetchError> {
-    let block_size = u64::from(tree.shape().data_block_size());
-    let mut ends = Ends::new(data.len());
-    let mut buffer = vec![0; CHUNK];
-    source.read_into(data, &mut buffer, |offset, chunk| {
-        let inside = offset.saturating_sub(data.offset());
-        let block = inside.checked_div(block_size).unwrap_or(u64::MAX);
-        tree.check_blocks(block, chunk).map_err(|error| {
-            if let BlockError::Mismatch { offset, .. } = &error
-                && let Some(place) = data.part(*offset, block_size)
-            {
-                progress.covered(place, Cover::Contradicted);
-            }
-            demand.bad_block(data, error)
-        })?;
-        store.put(offset, chunk).map_err(StoreError::from)?;
-        ends.take(inside, chunk);
-        let len = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-        progress.advance(len);
-        if let Some(range) = ByteRange::new(offset, len) {
-            progress.covered(range, Cover::Signed);
-        }
-        Ok::<(), FetchError>(())
-    })?;
-    Ok(ends)
-}
-
 impl Demand {
+    fn blame(&self) -> Box<Blame> {
+        Box::new(Blame { origin: self.origin.clone(), server: None })
+    }
+
     /// The mismatch, placed in the image.
     fn bad_block(&self, data: ByteRange, error: BlockError) -> FetchError {
         let inside = if let BlockError::Mismatch { offset, .. } = &error { *offset } else { 0 };
         let offset = data.offset().saturating_add(inside);
-        let (designator, origin) = (self.designator, self.origin.clone());
-        FetchError::Block { designator, offset, error, origin }
+        let (designator, blame) = (self.designator, self.blame());
+        FetchError::Block { designator, offset, error, blame }
     }
 }
 

@@ -5,8 +5,9 @@
 //! **In:** bytes that nobody vouches for. **Out:** the same, where a boot will use them; what a
 //! prober looks at. **Refuses:** nothing: that is what opening means.
 
+use super::blocks::CHUNK;
 use super::window::{self, Ends};
-use super::{CHUNK, FetchError, Progress, Store, StoreError};
+use super::{FetchError, Progress, Store, StoreError};
 use crate::source::Source;
 use crate::units::ByteRange;
 
@@ -15,7 +16,7 @@ use crate::units::ByteRange;
 pub(super) fn fetch<S: Store>(
     source: &mut Source,
     data: ByteRange,
-    store: &mut S,
+    store: &S,
     progress: &mut dyn Progress,
 ) -> Result<Ends, FetchError> {
     if !S::TAKES_OPEN {

@@ -5,7 +5,9 @@
 //! **In:** bytes that were found right. **Out:** sealed memory for a boot, nothing for an audit.
 //! **Refuses:** nothing; every failure is the kernel's.
 
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 
 use crate::dissect::Ended;
 use crate::sys::memfd::{Memfd, SealedMemfd, available};
@@ -38,10 +40,11 @@ mod sealed {
     pub trait Sealed {}
 
     impl Sealed for super::LetGo {}
+    impl Sealed for super::Saving {}
     impl Sealed for super::Sealing {}
 }
 
-/// A place for bytes, at the offsets they have in the image. There are two, and no others:
+/// A place for bytes, at the offsets they have in the image. There are three, and no others:
 ///
 /// ```
 /// # use veriroot::fetch::{LetGo, Sealing, Store};
@@ -55,16 +58,18 @@ mod sealed {
 ///     type Kept = Self;
 ///     const TAKES_OPEN: bool = false;
 ///     fn make_room(&mut self, _: u64) -> std::io::Result<()> { Ok(()) }
-///     fn put(&mut self, _: u64, _: &[u8]) -> std::io::Result<()> { Ok(()) }
+///     fn put(&self, _: u64, _: &[u8]) -> std::io::Result<()> { Ok(()) }
 ///     fn keep(self, _: veriroot::dissect::Ended) -> std::io::Result<Self> { Ok(self) }
 /// }
 /// ```
-pub trait Store: sealed::Sealed {
+pub trait Store: sealed::Sealed + Sync {
     /// What is left when all bytes are in.
     type Kept;
 
     /// Whether partitions that policy opens are put too.
     const TAKES_OPEN: bool;
+    /// Whether it takes the table and the signatures too, as they were judged.
+    const REMEMBERS: bool = false;
 
     /// Prepares for an image of `len` bytes, of which `needed` will be put; holes take no memory.
     ///
@@ -76,7 +81,18 @@ pub trait Store: sealed::Sealed {
     ///
     /// # Errors
     /// What the kernel says; `ENOSPC` or `ENOMEM` where memory is gone.
-    fn put(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    fn put(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Fills `bytes` with what an earlier run left at `offset`: claims, to be judged as if they came
+    /// from a mirror. `false` if there was none.
+    fn earlier(&self, _offset: u64, _bytes: &mut [u8]) -> bool {
+        false
+    }
+
+    /// Whether an earlier run may have left anything.
+    fn resumes(&self) -> bool {
+        false
+    }
 
     /// Closes the store against every change, when the image's end was seen.
     ///
@@ -97,7 +113,7 @@ impl Store for LetGo {
         Ok(())
     }
 
-    fn put(&mut self, _offset: u64, _bytes: &[u8]) -> io::Result<()> {
+    fn put(&self, _offset: u64, _bytes: &[u8]) -> io::Result<()> {
         Ok(())
     }
 
@@ -134,12 +150,55 @@ impl Store for Sealing {
         Ok(())
     }
 
-    fn put(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    fn put(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.memfd.as_ref().ok_or(io::ErrorKind::NotFound)?.write_at(offset, bytes)
     }
 
     fn keep(self, _ended: Ended) -> io::Result<SealedMemfd> {
         self.memfd.ok_or(io::ErrorKind::NotFound)?.seal()
+    }
+}
+
+/// For a download by hand: a file of this machine, which anybody may change afterwards, so nothing
+/// rests on it until it was judged again.
+#[derive(Debug)]
+pub struct Saving {
+    file: File,
+    resumes: bool,
+}
+
+impl Saving {
+    /// Writes to `file`, and takes from it what an earlier run has left there.
+    #[must_use]
+    pub fn into(file: File) -> Self {
+        let resumes = file.metadata().is_ok_and(|it| it.len() > 0);
+        Self { file, resumes }
+    }
+}
+
+impl Store for Saving {
+    type Kept = File;
+    const TAKES_OPEN: bool = false;
+    const REMEMBERS: bool = true;
+
+    fn make_room(&mut self, len: u64, _needed: u64) -> Result<(), StoreError> {
+        Ok(self.file.set_len(len)?)
+    }
+
+    fn put(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, offset)
+    }
+
+    fn earlier(&self, offset: u64, bytes: &mut [u8]) -> bool {
+        self.file.read_exact_at(bytes, offset).is_ok()
+    }
+
+    fn resumes(&self) -> bool {
+        self.resumes
+    }
+
+    fn keep(self, _ended: Ended) -> io::Result<File> {
+        Ok(self.file)
     }
 }
 

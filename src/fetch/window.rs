@@ -20,27 +20,32 @@ pub struct Ends {
 impl Ends {
     /// For a device of `len` bytes, none of which has come.
     pub(super) fn new(len: u64) -> Self {
-        Self { len, head: Vec::new(), tail: Vec::new() }
+        let zeros = |most: u64| vec![0; usize::try_from(len.min(most)).unwrap_or_default()];
+        Self { len, head: zeros(Windows::HEAD), tail: zeros(Windows::TAIL) }
     }
 
-    /// Takes the bytes from `offset` on; chunks come in order, without gaps.
+    /// Takes the bytes from `offset` on. Chunks come in any order, each byte at least once.
     pub(super) fn take(&mut self, offset: u64, chunk: &[u8]) {
-        let clamp = |at: u64| {
-            usize::try_from(at.saturating_sub(offset)).unwrap_or(usize::MAX).min(chunk.len())
-        };
-        let head = clamp(Windows::HEAD.min(self.len));
-        self.head.extend_from_slice(chunk.get(..head).unwrap_or_default());
-        let tail = clamp(self.len.saturating_sub(Windows::TAIL));
-        self.tail.extend_from_slice(chunk.get(tail..).unwrap_or_default());
+        let tail_at = self.len.saturating_sub(Windows::TAIL);
+        overlay(&mut self.head, 0, offset, chunk);
+        overlay(&mut self.tail, tail_at, offset, chunk);
     }
 
     /// The same for the prober.
     ///
     /// # Errors
-    /// As [`Windows::new`], if not all chunks came.
+    /// As [`Windows::new`].
     pub fn into_windows(self) -> Result<Windows, ProbeError> {
         Windows::new(self.len, self.head, self.tail)
     }
+}
+
+/// Copies what `chunk` (from `offset` on) has of `window` (from `at` on).
+fn overlay(window: &mut [u8], at: u64, offset: u64, chunk: &[u8]) {
+    let index = |it: u64| usize::try_from(it).unwrap_or(usize::MAX);
+    let to = window.get_mut(index(offset.saturating_sub(at))..).unwrap_or_default();
+    let from = chunk.get(index(at.saturating_sub(offset))..).unwrap_or_default();
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
 }
 
 /// Where the ends of a partition stand; they are read one after the other.
@@ -71,7 +76,7 @@ mod tests {
             let bytes: Vec<u8> = (0..len).map(|at| ((at * 7) >> 3) as u8).collect();
             for cut in [4096, 12_288, 1 << 20] {
                 let mut ends = Ends::new(len);
-                for (index, chunk) in bytes.chunks(cut).enumerate() {
+                for (index, chunk) in bytes.chunks(cut).enumerate().rev() {
                     ends.take((index * cut) as u64, chunk);
                 }
                 let tail = bytes.len().saturating_sub(Windows::TAIL as usize);

@@ -18,7 +18,8 @@
 //! | `trust.command-line` | `authenticated` < `untrusted` |
 //! | `transport.plain-http`, `boot.overlay` | `true` < `false` |
 //! | `extensions.*` | intersection for each class; built in if no file states one |
-//! | `transport.size-max`, `boot.deadline` | the smaller |
+//! | `transport.size-max`, `transport.budget`, `boot.deadline` | the smaller |
+//! | `transport.credential` | all of them; two for one origin must be the same |
 //! | `transport.memory-reserve`, `boot.hold` | the larger |
 //! | `archive.authentication` | `danger-none` < `checksum-pin` < `signature` |
 //! | `archive.devices`, `archive.set-id` | `true` < `false` |
@@ -32,12 +33,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::values::{
-    ArchiveAuthentication, CommandLine, KernelKeyring, OnCorruption, OnRefusal, Signer, Stated,
+    ArchiveAuthentication, CommandLine, Credential, KernelKeyring, OnCorruption, OnRefusal, Signer,
+    Stated,
 };
 use super::{EffectiveError, PolicyFile};
 use crate::designator::PartitionDesignator;
 use crate::finding::Origin;
 use crate::image_policy::FileSystemSet;
+use crate::limits;
 use crate::revocation::Revoked;
 
 /// Who is trusted, with what.
@@ -70,6 +73,10 @@ pub struct Transport {
     pub proxy: Stated<Option<String>>,
     /// The largest image, bytes.
     pub size_max: Stated<u64>,
+    /// For a whole download, over all retries and mirrors.
+    pub budget: Stated<Duration>,
+    /// Secrets, each for one server.
+    pub credentials: Vec<Stated<Credential>>,
     /// Memory that stays free whatever is downloaded, bytes.
     pub memory_reserve: Stated<u64>,
     /// Keys whose signatures on checksum files count, in place of those that systemd knows.
@@ -201,9 +208,27 @@ pub(super) fn transport(files: &[PolicyFile]) -> Result<Transport, EffectiveErro
         tls_roots: agreed(files, "transport.tls-roots", |it| &it.tls_roots, roots)?,
         proxy: agreed(files, "transport.proxy", |it| &it.proxy, None)?,
         size_max: extreme(files, |it| &it.size_max, 16 << 30, |it| Reverse(*it)),
+        budget: extreme(files, |it| &it.budget, limits::BUDGET, |it| Reverse(*it)),
+        credentials: credentials(files)?,
         memory_reserve: strictest(files, |it| &it.memory_reserve, 256 << 20),
         openpgp_keyring,
     })
+}
+
+/// The secrets of all files.
+fn credentials(files: &[PolicyFile]) -> Result<Vec<Stated<Credential>>, EffectiveError> {
+    let mut together: Vec<Stated<Credential>> = Vec::new();
+    for credential in files.iter().flat_map(|it| &it.credentials) {
+        match together.iter().find(|it| it.value.origin == credential.value.origin) {
+            None => together.push(credential.clone()),
+            Some(earlier) if earlier.value == credential.value => {}
+            Some(earlier) => {
+                let first = Some(earlier.origin.clone());
+                return Err(conflict("transport.credential", first, &credential.origin));
+            }
+        }
+    }
+    Ok(together)
 }
 
 /// The greatest value any file states; what is built in where none does.

@@ -31,10 +31,10 @@ pub use effective::{EffectivePolicy, Statements};
 pub use error::{EffectiveError, FileFault, PolicyFileError};
 pub use load::load_directories;
 pub use merge::{Archive, Boot, Transport, Trust};
-use raw::{RawExtensions, RawFile, RawSigner};
+use raw::{RawCredential, RawExtensions, RawFile, RawSigner};
 pub use values::{
-    ArchiveAuthentication, CommandLine, KernelKeyring, OnCorruption, OnRefusal, Signer,
-    SignerScope, Stated, parse_duration, parse_size,
+    ArchiveAuthentication, CommandLine, Credential, KernelKeyring, OnCorruption, OnRefusal, Secret,
+    Signer, SignerScope, Stated, parse_duration, parse_size,
 };
 
 use crate::designator::PartitionDesignator;
@@ -45,6 +45,7 @@ use crate::image_policy::{FileSystemSet, ImagePolicy};
 use crate::limits;
 use crate::purpose::Purpose;
 use crate::revocation::Revoked;
+use crate::url::{Scheme, SourceUrl};
 use crate::version::is_plain;
 
 /// One policy file, read and found to be well formed.
@@ -67,6 +68,8 @@ pub struct PolicyFile {
     size_max: Option<Stated<u64>>,
     memory_reserve: Option<Stated<u64>>,
     openpgp_keyring: Option<Stated<Vec<PathBuf>>>,
+    budget: Option<Stated<Duration>>,
+    credentials: Vec<Stated<Credential>>,
     archive: Option<Stated<ArchiveAuthentication>>,
     archive_devices: Option<Stated<bool>>,
     archive_set_id: Option<Stated<bool>>,
@@ -115,7 +118,7 @@ impl PolicyFile {
     }
 
     fn states_nothing(&self) -> bool {
-        let Self { path: _, image_policy, filesystems, revoked, signers, .. } = self;
+        let Self { path: _, image_policy, filesystems, revoked, signers, credentials, .. } = self;
         let trust = self.certificates.is_none()
             && self.kernel_keyring.is_none()
             && self.command_line.is_none()
@@ -125,6 +128,7 @@ impl PolicyFile {
             && self.tls_roots.is_none()
             && self.proxy.is_none()
             && self.size_max.is_none()
+            && self.budget.is_none()
             && self.memory_reserve.is_none()
             && self.openpgp_keyring.is_none();
         let archive = self.archive.is_none()
@@ -137,6 +141,7 @@ impl PolicyFile {
             && self.deadline.is_none()
             && self.extensions.is_empty();
         let lists = filesystems.is_empty() && revoked.is_empty() && signers.is_empty();
+        let lists = lists && credentials.is_empty();
         image_policy.is_none() && lists && trust && transport && archive && boot
     }
 }
@@ -186,6 +191,11 @@ impl Reader<'_> {
                 size(&text).ok_or_else(|| value("transport.memory-reserve", &text))
             })?,
             openpgp_keyring: self.typed(transport.openpgp_keyring, absolute_paths)?,
+            budget: self.typed(transport.budget, |text| {
+                let budget = parse_duration(&text).filter(|it| *it <= limits::BUDGET_MAX);
+                budget.ok_or_else(|| value("transport.budget", &text))
+            })?,
+            credentials: self.credentials(transport.credential)?,
             archive: self.typed(archive.authentication, Ok)?,
             archive_devices: self.typed(archive.devices, Ok)?,
             archive_set_id: self.typed(archive.set_id, Ok)?,
@@ -274,6 +284,23 @@ impl Reader<'_> {
         Ok(signers)
     }
 
+    fn credentials(
+        &self,
+        raw: Vec<Spanned<RawCredential>>,
+    ) -> Result<Vec<Stated<Credential>>, PolicyFileError> {
+        let mut all: Vec<Stated<Credential>> = Vec::new();
+        for raw in raw {
+            let span = raw.span();
+            let stated = self.stated(raw, credential)?;
+            if all.iter().any(|it| it.value.origin == stated.value.origin) {
+                let origin = &stated.value.origin;
+                return Err(self.error(&span, value("transport.credential.origin", origin)));
+            }
+            all.push(stated);
+        }
+        Ok(all)
+    }
+
     fn typed<R, T>(
         &self,
         raw: Option<Spanned<R>>,
@@ -354,6 +381,32 @@ fn absolute_paths(texts: Vec<String>) -> Result<Vec<PathBuf>, FileFault> {
 
 fn version(text: String) -> Result<String, FileFault> {
     if is_plain(&text) { Ok(text) } else { Err(value("trust.minimum-version", &text)) }
+}
+
+/// Secrets for one server: at least one, and none that would travel in the clear.
+fn credential(raw: RawCredential) -> Result<Credential, FileFault> {
+    let RawCredential { origin, bearer, client_certificate, client_key } = raw;
+    let url = SourceUrl::parse(&origin).ok().filter(|it| it.scheme() == Scheme::Https);
+    let named = url.and_then(|it| it.origin()).filter(|it| *it == origin);
+    let origin = named.ok_or_else(|| value("transport.credential.origin", &origin))?;
+    let secret = |key: &'static str, text: Option<String>| {
+        let name = text.map(|text| {
+            let path = text.starts_with('/') && absolute(&text).is_ok();
+            let plain = |it: char| it.is_ascii_alphanumeric() || "-_.".contains(it);
+            let name = !text.starts_with('.') && !text.is_empty() && text.chars().all(plain);
+            if path || name { Ok(Secret(text)) } else { Err(value(key, &text)) }
+        });
+        name.transpose()
+    };
+    let bearer = secret("transport.credential.bearer", bearer)?;
+    let certificate = secret("transport.credential.client-certificate", client_certificate)?;
+    let key = secret("transport.credential.client-key", client_key)?;
+    let client = match (certificate, key) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) if bearer.is_some() => None,
+        _ => return Err(value("transport.credential", "a bearer, or client certificate and key")),
+    };
+    Ok(Credential { origin, bearer, client })
 }
 
 /// An absolute http or https URL of printable ASCII; the network side judges the rest of it.

@@ -50,6 +50,15 @@ pub(super) struct RawSigner {
     pub(super) designators: Vec<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawCredential {
+    pub(super) origin: String,
+    pub(super) bearer: Option<String>,
+    pub(super) client_certificate: Option<String>,
+    pub(super) client_key: Option<String>,
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawTransport {
@@ -57,6 +66,8 @@ pub(super) struct RawTransport {
     pub(super) plain_http: Option<Spanned<bool>>,
     pub(super) tls_roots: Text,
     pub(super) proxy: Text,
+    pub(super) budget: Text,
+    pub(super) credential: Vec<Spanned<RawCredential>>,
     pub(super) size_max: Text,
     pub(super) memory_reserve: Text,
     pub(super) openpgp_keyring: Texts,

@@ -50,6 +50,12 @@ tls-roots = "/etc/pki/roots.pem"
 proxy = "http://proxy.example:3128"
 size-max = "8G"
 memory-reserve = "512M"
+budget = "5min"
+[[transport.credential]]
+origin = "https://images.example"
+bearer = "images.token"
+client-certificate = "/etc/veriroot/client.crt"
+client-key = "images.key"
 [archive]
 authentication = "checksum-pin"
 [boot]
@@ -84,6 +90,12 @@ fn every_key_is_read_with_its_line() {
     assert_eq!(transport.proxy.value.as_deref(), Some("http://proxy.example:3128"));
     assert_eq!(transport.size_max.value, 8 << 30);
     assert_eq!(transport.memory_reserve.value, 512 << 20);
+    assert_eq!(transport.budget.value, Duration::from_secs(300));
+    let credential = &transport.credentials[0].value;
+    assert_eq!(credential.origin, "https://images.example");
+    assert_eq!(credential.bearer.as_ref().unwrap().0, "images.token");
+    let (certificate, key) = credential.client.as_ref().unwrap();
+    assert_eq!((&*certificate.0, &*key.0), ("/etc/veriroot/client.crt", "images.key"));
     assert_eq!(policy.archive().authentication.value, ArchiveAuthentication::ChecksumPin);
     let boot = policy.boot();
     assert_eq!(boot.on_corruption.value, OnCorruption::Panic);
@@ -140,6 +152,7 @@ fn refuses_keys_and_values_off_the_list() {
         ("[transport]\nproxy = \"socks://x\"", "transport.proxy"),
         ("[transport]\nsize-max = \"65G\"", "transport.size-max"),
         ("[transport]\nmemory-reserve = \"0\"", "transport.memory-reserve"),
+        ("[transport]\nbudget = \"25h\"", "transport.budget"),
         ("[boot]\nhold = \"25h\"", "boot.hold"),
     ];
     for (text, expected) in values {
@@ -147,6 +160,33 @@ fn refuses_keys_and_values_off_the_list() {
         assert_eq!(error.line, Some(2), "{text}");
         assert!(matches!(error.fault, FileFault::Value { key, .. } if key == expected), "{text}");
     }
+}
+
+#[test]
+fn secrets_are_for_one_https_origin_as_it_is_spelt() {
+    let credential = |rest: &str| format!("[[transport.credential]]\n{rest}");
+    let good = "origin = \"https://h\"\nbearer = \"token\"";
+    assert!(PolicyFile::parse(Path::new("a.toml"), &credential(good)).is_ok());
+    for (bad, expected) in [
+        ("origin = \"http://h\"\nbearer = \"token\"", "transport.credential.origin"),
+        ("origin = \"https://h/\"\nbearer = \"token\"", "transport.credential.origin"),
+        ("origin = \"https://H\"\nbearer = \"token\"", "transport.credential.origin"),
+        ("origin = \"https://h:443\"\nbearer = \"token\"", "transport.credential.origin"),
+        ("origin = \"https://u@h\"\nbearer = \"token\"", "transport.credential.origin"),
+        ("origin = \"https://h\"\nbearer = \"../token\"", "transport.credential.bearer"),
+        ("origin = \"https://h\"\nbearer = \"\"", "transport.credential.bearer"),
+        ("origin = \"https://h\"", "transport.credential"),
+        ("origin = \"https://h\"\nclient-key = \"key\"", "transport.credential"),
+    ] {
+        let error = refused(&credential(bad));
+        assert!(matches!(error.fault, FileFault::Value { key, .. } if key == expected), "{bad}");
+    }
+    let twice = format!("{}\n{}", credential(good), credential(good));
+    assert!(matches!(refused(&twice).fault, FileFault::Value { .. }));
+    let files = [file("a.toml", &credential(good)), file("b.toml", &credential(good))];
+    assert_eq!(together(&files).unwrap().transport().credentials.len(), 1);
+    let other = credential(&good.replace("token", "other"));
+    assert!(together(&[file("a.toml", &credential(good)), file("b.toml", &other)]).is_err());
 }
 
 #[test]

@@ -144,6 +144,21 @@ impl SignerScope {
     }
 }
 
+/// Secrets for one server. They name files; what is in those is read when it is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// Scheme, host and port of the server, `https` only.
+    pub origin: String,
+    /// The token of `Authorization: Bearer`.
+    pub bearer: Option<Secret>,
+    /// Certificate chain and key that TLS shows the server, each in PEM.
+    pub client: Option<(Secret, Secret)>,
+}
+
+/// Where a secret is: a file, or a systemd credential of that name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secret(pub String);
+
 /// Reads a size: a number of bytes, or of KiB (`K`), MiB (`M`), GiB (`G`) or TiB (`T`).
 /// `None` for everything else, 0 included.
 #[must_use]

@@ -24,6 +24,7 @@ use crate::identify::Identified;
 use crate::image_policy::UseSet;
 use crate::policy::{Admitted, AdmittedPartition, Protection, filesystems};
 use crate::policy_file::{EffectivePolicy, KernelKeyring, Stated, Trust};
+use crate::source::Dropped;
 use crate::units::ByteRange;
 use crate::verity::Shield;
 pub(crate) use watching::Watching;
@@ -98,6 +99,8 @@ pub struct Report {
     pub demanded: Vec<Demanded>,
     /// What was exposed without protection, and who opens it.
     pub unprotected: Vec<String>,
+    /// Mirrors that were tried in vain, in this order, and why.
+    pub dropped: Vec<Dropped>,
     /// Whether the whole path was gone.
     arrived: bool,
 }
@@ -110,6 +113,18 @@ impl Report {
     #[must_use]
     pub fn of(name: &str) -> Self {
         Self { image: escape(name), ..Self::default() }
+    }
+
+    /// Of the same image, of which nothing is known again.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self { image: self.image.clone(), ..Self::default() }
+    }
+
+    /// Notes which mirrors were tried in vain.
+    #[must_use]
+    pub fn with_dropped(self, dropped: Vec<Dropped>) -> Self {
+        Self { dropped, ..self }
     }
 
     /// Notes that a stage's demands are met.

@@ -10,7 +10,7 @@ use crate::coverage::Coverage;
 use crate::designator::PartitionDesignator;
 use crate::dissect::Dissected;
 use crate::finding::{Origin, Stage};
-use crate::source::{Layer, Source};
+use crate::source::{Layer, Source, clock};
 
 impl Report {
     /// Notes where the bytes come from; nothing vouches for them yet.
@@ -34,6 +34,19 @@ impl Report {
                 ),
                 Origin::Rule("a partition table is never given to a decoder"),
             ),
+        }
+        let floor = clock::floor();
+        let encrypted = source.server().is_some_and(|it| it.starts_with("https"));
+        if encrypted && !clock::now(floor).1 {
+            self.noted(
+                ("source-clock", Stage::Source),
+                "server certificate",
+                (
+                    "judged by the later of the system clock and a floor",
+                    &format!("by the floor, {floor} s after 1970: the clock is behind it"),
+                ),
+                Origin::Rule("a validity is never left unchecked"),
+            );
         }
     }
 

@@ -24,6 +24,10 @@ impl Progress for Watching<'_> {
         self.progress.advance(bytes);
     }
 
+    fn mirror(&mut self, name: &str) {
+        self.progress.mirror(name);
+    }
+
     fn covered(&mut self, range: ByteRange, cover: Cover) {
         self.coverage.set(range, cover);
         self.progress.covered(range, cover);

@@ -30,6 +30,10 @@ pub enum RequestError {
     Conflict { word: String },
     #[error("\"{word}\" is no image filter: {error}")]
     ImageFilter { word: String, error: FilterError },
+    #[error("the mirror \"{base}\": {error}")]
+    Mirror { base: String, error: UrlError },
+    #[error("no mirror is named")]
+    NoMirror,
     #[error("the pin \"{word}\" is no whole root hash in hex")]
     Pin { word: String },
     #[error("this version can't honour {key}")]
@@ -57,12 +61,13 @@ pub enum RequestError {
 impl Refusal for RequestError {
     fn class(&self) -> Class {
         match self {
-            Self::Url { .. } => Class::Url,
+            Self::Url { .. } | Self::Mirror { .. } => Class::Url,
             Self::BootOrigin { error, .. } if error.is_url() => Class::Url,
             Self::Architecture
             | Self::CommandLine { .. }
             | Self::Conflict { .. }
             | Self::ImageFilter { .. }
+            | Self::NoMirror
             | Self::Pin { .. }
             | Self::PlainHttp { .. }
             | Self::PolicyKey { .. }
@@ -129,6 +134,12 @@ impl RequestError {
                 "systemd.image_filter=DESIGNATOR=GLOB(:DESIGNATOR=GLOB)*",
                 "correct the filter: nothing in it is guessed",
             ),
+            Self::Mirror { .. } => (
+                "request-mirror",
+                "a base URL, and an image URL with a file name that goes under it",
+                "correct transport.mirrors or --mirror=; a base has no query",
+            ),
+            Self::NoMirror => ("request-no-mirror", "a URL", "report this"),
             Self::Pin { .. } => (
                 "request-pin",
                 "64 or 128 hex digits",

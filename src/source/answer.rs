@@ -87,6 +87,63 @@ pub fn judge(
     Ok((due, facts))
 }
 
+/// What is served whole under a URL, learnt from the first response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct StreamFacts {
+    /// Where the server says.
+    pub(super) len: Option<u64>,
+    /// A strong validator.
+    pub(super) validator: Option<HeaderValue>,
+}
+
+/// Judges the head of a response to a request for everything, or, to take up a cut body, for what
+/// is left from an offset on. Gives the offset of the body's first byte: that one, or 0 where a
+/// server that knows no ranges answers with the very same thing from its beginning.
+pub(super) fn judge_stream(
+    status: StatusCode,
+    headers: &HeaderMap,
+    known: Option<(u64, &StreamFacts)>,
+) -> Result<(u64, StreamFacts), Trouble> {
+    judge_size(headers)?;
+    if single(headers, &CONTENT_ENCODING)?.is_some_and(|it| it != "identity") {
+        return Err(bad("the body is encoded"));
+    }
+    let validator = validator(headers)?;
+    match (status, known) {
+        (StatusCode::OK, _) => {
+            let len = match single(headers, &CONTENT_LENGTH)? {
+                Some(_) if headers.contains_key(TRANSFER_ENCODING) => {
+                    return Err(bad("both Content-Length and Transfer-Encoding"));
+                }
+                Some(found) => Some(
+                    digits(found.to_str().unwrap_or_default())
+                        .ok_or_else(|| bad("the Content-Length is no number"))?,
+                ),
+                None => None,
+            };
+            let facts = StreamFacts { len, validator };
+            let same = known.is_none_or(|(_, it)| *it == facts && it.validator.is_some());
+            if same { Ok((0, facts)) } else { Err(changed("the body began anew, as another one")) }
+        }
+        (StatusCode::PARTIAL_CONTENT, Some((from, known))) => {
+            let (range, total) = single(headers, &CONTENT_RANGE)?
+                .and_then(|it| content_range(it.to_str().ok()?))
+                .ok_or_else(|| bad("no well-formed Content-Range"))?;
+            if known.len.is_some_and(|it| it != total) || validator != known.validator {
+                return Err(changed("length or ETag differ from those of the first response"));
+            }
+            if (range.offset(), range.end()) != (from, total) {
+                return Err(bad("the Content-Range is not the range asked for"));
+            }
+            judge_length(headers, range)?;
+            Ok((from, StreamFacts { len: Some(total), validator }))
+        }
+        (StatusCode::PARTIAL_CONTENT, None) => Err(bad("a part, where the whole was asked for")),
+        (StatusCode::RANGE_NOT_SATISFIABLE, Some(_)) => Err(changed("status 416")),
+        _ => Err(judge_status(status, headers, None).err().unwrap_or_else(|| bad("status"))),
+    }
+}
+
 fn judge_size(headers: &HeaderMap) -> Result<(), Trouble> {
     let bytes = headers.iter().fold(0_usize, |sum, (name, value)| {
         sum.saturating_add(name.as_str().len()).saturating_add(value.len())
@@ -284,6 +341,55 @@ mod tests {
         let flood = "x".repeat(limits::HTTP_HEADERS);
         assert_eq!(first(206, &[GOOD, ("x", &flood)]), Err(Failure::BadAnswer));
         assert_eq!(first(206, &[]), Err(Failure::BadAnswer));
+    }
+
+    #[test]
+    fn streams_go_on_only_as_what_they_were() {
+        let tagged = |len, tag: Option<&'static str>| StreamFacts {
+            len,
+            validator: tag.map(HeaderValue::from_static),
+        };
+        let judge = |status: u16, lines: &[(&str, &str)], known: Option<&StreamFacts>| {
+            let status = StatusCode::from_u16(status).unwrap();
+            judge_stream(status, &heads(lines), known.map(|it| (10, it)))
+                .map_err(|trouble| trouble.failure)
+        };
+        let (length, tag) = (("content-length", "100"), ("etag", "\"a\""));
+        let rest = ("content-range", "bytes 10-99/100");
+        let known = tagged(Some(100), Some("\"a\""));
+        let blind = tagged(None, None);
+        for (status, lines, before, expected) in [
+            (200, &[length, tag][..], None, Ok((0, known.clone()))),
+            (200, &[], None, Ok((0, blind.clone()))),
+            (200, &[length, ("transfer-encoding", "chunked")], None, Err(Failure::BadAnswer)),
+            (200, &[("content-length", "+1")], None, Err(Failure::BadAnswer)),
+            (200, &[("content-encoding", "gzip")], None, Err(Failure::BadAnswer)),
+            (206, &[rest, tag], None, Err(Failure::BadAnswer)),
+            (404, &[], None, Err(Failure::Absent)),
+            (503, &[], None, Err(Failure::Unavailable)),
+            (206, &[rest, tag], Some(&known), Ok((10, known.clone()))),
+            (206, &[rest], Some(&blind), Ok((10, tagged(Some(100), None)))),
+            (200, &[length, tag], Some(&known), Ok((0, known.clone()))),
+            (200, &[], Some(&blind), Err(Failure::Changed)),
+            (200, &[length, ("etag", "\"b\"")], Some(&known), Err(Failure::Changed)),
+            (206, &[rest, ("etag", "\"b\"")], Some(&known), Err(Failure::Changed)),
+            (206, &[("content-range", "bytes 10-98/99"), tag], Some(&known), Err(Failure::Changed)),
+            (
+                206,
+                &[("content-range", "bytes 9-99/100"), tag],
+                Some(&known),
+                Err(Failure::BadAnswer),
+            ),
+            (
+                206,
+                &[("content-range", "bytes 10-98/100"), tag],
+                Some(&known),
+                Err(Failure::BadAnswer),
+            ),
+            (416, &[], Some(&known), Err(Failure::Changed)),
+        ] {
+            assert_eq!(judge(status, lines, before), expected, "{status} {lines:?}");
+        }
     }
 
     #[test]

@@ -9,42 +9,131 @@
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use super::Error;
+use super::answer::{StreamFacts, Trouble};
 use super::frame::{self, Open, Request};
 use super::http::{Remote, Stop};
-use super::link::{self, Body, Opened};
+use super::link::{self, Body, Flow, Opened};
 use super::pace::Pace;
-use super::process::{Running, isolate};
+use super::process::{LANES, Running, further_lanes, isolate};
 use crate::cage::Role;
 use crate::units::ByteRange;
 
 /// The program's argument that makes it the network child.
 pub const CHILD_SUBCOMMAND: &str = "source-child";
 
-/// The network child and the link to it.
+/// The network child and the links to it, one for each connection it may have to its server.
 #[derive(Debug)]
 pub(super) struct Child {
     _process: Running,
+    lanes: [Lane; LANES],
+}
+
+/// One connection: asks one thing at a time.
+#[derive(Debug)]
+pub(super) struct Lane {
     link: UnixStream,
     pace: Pace,
+    deadline: Deadline,
     next_id: u32,
 }
 
+/// When the time for a server is over, however busy it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline {
+    at: Instant,
+    given: Duration,
+}
+
+impl Deadline {
+    /// `given` from now on.
+    pub(super) fn after(given: Duration) -> Self {
+        let now = Instant::now();
+        // A time that the clock can't hold is far enough away without it.
+        let at = now.checked_add(given).or_else(|| now.checked_add(FAR)).unwrap_or(now);
+        Self { at, given }
+    }
+
+    fn left(self) -> Duration {
+        self.at.saturating_duration_since(Instant::now())
+    }
+
+    /// Refuses to begin when there is no time left.
+    pub(super) fn judge_now(self, name: &str) -> Result<(), Error> {
+        if self.left().is_zero() {
+            return Err(Error::Time { name: name.to_owned(), given: self.given });
+        }
+        Ok(())
+    }
+
+    /// Says of a link that was silent whether its time was over.
+    pub(super) fn judge(self, error: Error) -> Error {
+        if let Error::Link { name, source: link::Error::Late } = &error
+            && self.left().is_zero()
+        {
+            return Error::Time { name: name.clone(), given: self.given };
+        }
+        error
+    }
+}
+
+const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 impl Child {
     /// Starts `program` as a child.
-    pub(super) fn start(program: &Path, pace: Pace) -> io::Result<Self> {
-        let (process, link) = Running::start(program, CHILD_SUBCOMMAND)?;
-        Ok(Self { _process: process, link, pace, next_id: 0 })
+    pub(super) fn start(program: &Path, pace: &Pace, deadline: Deadline) -> io::Result<Self> {
+        let (process, links) = Running::start_with_lanes(program, CHILD_SUBCOMMAND)?;
+        let lane = |link| Lane { link, pace: pace.clone(), deadline, next_id: 0 };
+        Ok(Self { _process: process, lanes: links.map(lane) })
     }
 
     /// Sends the first request and takes its answer.
     pub(super) fn open(&mut self, open: Open) -> Result<Opened, link::Error> {
-        let (mut link, id) = self.ask(&Request::Open(Box::new(open)), 0)?;
+        let (mut link, id) = self.first().ask(&Request::Open(Box::new(open)), 0)?;
         link::read_opened(&mut link, id)
     }
 
+    /// Asks for everything; gives what is known of it before its bytes flow.
+    pub(super) fn stream(&mut self, open: Open) -> Result<(Option<u64>, Flow), link::Error> {
+        let limit = open.size_max;
+        let (mut link, id) = self.first().ask(&Request::Stream(Box::new(open)), 0)?;
+        let len = link::read_flowing(&mut link, id)?;
+        Ok((len, Flow::new(id, limit)))
+    }
+
+    /// Takes more of what flows.
+    pub(super) fn flow(
+        &mut self,
+        flow: &mut Flow,
+        buffer: &mut [u8],
+    ) -> Result<usize, link::Error> {
+        let Lane { link, deadline, pace, .. } = self.first();
+        flow.read(&mut Patient { link, left: deadline.left().min(pace.silence()) }, buffer)
+    }
+
+    /// The lane that is always there.
+    pub(super) fn first(&mut self) -> &mut Lane {
+        let [first, ..] = &mut self.lanes;
+        first
+    }
+
+    /// All of them, each for a thread of its own.
+    pub(super) fn lanes(&mut self) -> &mut [Lane] {
+        &mut self.lanes
+    }
+
+    /// When it is over.
+    pub(super) fn deadline(&self) -> Deadline {
+        let [first, ..] = &self.lanes;
+        first.deadline
+    }
+}
+
+impl Lane {
     /// Asks for a range; the answer is to be taken whole.
     pub(super) fn read(&mut self, range: ByteRange) -> Result<Body<Patient<'_>>, link::Error> {
         let request = Request::Read { offset: range.offset(), len: range.len() };
@@ -54,11 +143,16 @@ impl Child {
 
     fn ask(&mut self, request: &Request, len: u64) -> Result<(Patient<'_>, u32), link::Error> {
         self.next_id = self.next_id.checked_add(1).ok_or(link::Error::Closed)?;
-        let silence = self.pace.silence();
+        let time_left = self.deadline.left();
+        let silence = self.pace.silence().min(time_left);
+        if silence.is_zero() {
+            return Err(link::Error::Late);
+        }
         self.link.set_write_timeout(Some(silence))?;
         self.link.set_read_timeout(Some(silence))?;
         frame::send_request(&mut self.link, self.next_id, request)?;
-        Ok((Patient { link: &self.link, left: self.pace.whole(len) }, self.next_id))
+        let left = self.pace.whole(len).min(time_left);
+        Ok((Patient { link: &self.link, left }, self.next_id))
     }
 }
 
@@ -82,7 +176,7 @@ impl Read for Patient<'_> {
     }
 }
 
-/// The child's whole life: serves one source over its standard input.
+/// The child's whole life: serves one source over its sockets.
 #[must_use]
 pub fn run_child() -> ExitCode {
     match isolate(Role::Network).and_then(|link| serve(&link)) {
@@ -91,18 +185,33 @@ pub fn run_child() -> ExitCode {
     }
 }
 
-fn serve(link: &UnixStream) -> io::Result<()> {
-    let mut requests = io::BufReader::new(link);
-    let mut out = link;
-    let Some((id, Request::Open(open))) = frame::read_request(&mut requests)? else {
-        return Err(io::ErrorKind::InvalidData.into());
+fn serve(first: &UnixStream) -> io::Result<()> {
+    let (id, open) = match frame::read_request(&mut &*first)? {
+        Some((id, Request::Open(open))) => (id, open),
+        Some((id, Request::Stream(open))) => return stream(first, id, *open),
+        _ => return Err(io::ErrorKind::InvalidData.into()),
     };
-    let mut remote = match Remote::open(*open) {
+    let remote = match Remote::open(*open) {
         Ok(remote) => remote,
-        Err(trouble) => return frame::send_failed(&mut out, id, trouble.failure, &trouble.text),
+        Err(trouble) => return failed(first, id, &trouble),
     };
+    for link in further_lanes()? {
+        let lane = remote.lane().map_err(|trouble| io::Error::other(trouble.text))?;
+        thread::Builder::new().spawn(move || {
+            // A parent that left one lane has left them all.
+            if answer(&link, lane).is_err() {
+                process::exit(1);
+            }
+        })?;
+    }
     let opened = Opened { len: remote.len(), validator: remote.has_validator() };
-    frame::send_opened(&mut out, id, opened)?;
+    frame::send_opened(&mut &*first, id, opened)?;
+    answer(first, remote)
+}
+
+/// Answers what is asked on one lane.
+fn answer(link: &UnixStream, mut remote: Remote) -> io::Result<()> {
+    let (mut requests, mut out) = (io::BufReader::new(link), link);
     while let Some((id, request)) = frame::read_request(&mut requests)? {
         let Request::Read { offset, len } = request else {
             return Err(io::ErrorKind::InvalidData.into());
@@ -110,13 +219,24 @@ fn serve(link: &UnixStream) -> io::Result<()> {
         let range = frame::range(offset, len)?;
         match remote.copy(range, &mut |bytes| frame::send_data(&mut out, id, bytes)) {
             Ok(()) => frame::send_end(&mut out, id)?,
-            Err(Stop::Server(trouble)) => {
-                frame::send_failed(&mut out, id, trouble.failure, &trouble.text)?;
-            }
+            Err(Stop::Server(trouble)) => failed(link, id, &trouble)?,
             Err(Stop::Parent(error)) => return Err(error),
         }
     }
     Ok(())
+}
+
+fn stream(link: &UnixStream, id: u32, open: Open) -> io::Result<()> {
+    let begin = &mut |facts: &StreamFacts| frame::send_flowing(&mut &*link, id, facts.len);
+    match Remote::stream(open, begin, &mut |bytes| frame::send_data(&mut &*link, id, bytes)) {
+        Ok(()) => frame::send_end(&mut &*link, id),
+        Err(Stop::Server(trouble)) => failed(link, id, &trouble),
+        Err(Stop::Parent(error)) => Err(error),
+    }
+}
+
+fn failed(link: &UnixStream, id: u32, trouble: &Trouble) -> io::Result<()> {
+    frame::send_failed(&mut &*link, id, trouble.failure, &trouble.text)
 }
 
 #[cfg(test)]
@@ -128,9 +248,9 @@ mod tests {
     #[test]
     fn a_child_that_drips_runs_out_of_time() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        let dripping = std::thread::spawn(move || {
+        let dripping = thread::spawn(move || {
             while theirs.write_all(b"x").is_ok() {
-                std::thread::sleep(Duration::from_millis(5));
+                thread::sleep(Duration::from_millis(5));
             }
         });
         let mut patient = Patient { link: &ours, left: Duration::from_millis(100) };

@@ -12,47 +12,106 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use reqwest::blocking::Client;
-use reqwest::redirect::{Attempt, Policy};
-use reqwest::{Url, retry};
-use rustls::pki_types::CertificateDer;
+use reqwest::redirect::{Action, Attempt, Policy};
+use reqwest::{Client, Proxy, RequestBuilder, Url, retry};
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::answer::Trouble;
+use super::clock::Clock;
 use super::frame::Open;
 use super::link::Failure;
+use super::pace::Pace;
 use crate::limits;
 use crate::url::{Scheme, SourceUrl};
 
-pub(super) fn client(url: &SourceUrl, open: &Open) -> Result<Client, Trouble> {
-    Client::builder()
-        .tls_backend_preconfigured(tls(&open.tls_roots)?)
-        .https_only(url.scheme() == Scheme::Https)
-        .http1_only()
-        .no_proxy()
-        .referer(false)
-        .redirect(Policy::custom(redirect))
-        .retry(retry::never())
-        .connect_timeout(open.pace.connect_timeout)
-        .timeout(open.pace.stall_timeout)
-        .user_agent(concat!("veriroot/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| Trouble::lasting(Failure::Tls, chain(&error)))
+/// What every connection to one server has in common.
+#[derive(Debug)]
+pub(super) struct Clients {
+    open: Open,
+    url: SourceUrl,
+    tls: rustls::ClientConfig,
 }
 
-/// TLS 1.2 and 1.3 with the given roots and no others.
-fn tls(pem: &str) -> Result<rustls::ClientConfig, Trouble> {
+impl Clients {
+    pub(super) fn new(open: Open) -> Result<Self, Trouble> {
+        let url = SourceUrl::parse(&open.url)
+            .map_err(|error| Trouble::lasting(Failure::BadAnswer, error.to_string()))?;
+        let tls = tls(&open)?;
+        Ok(Self { open, url, tls })
+    }
+
+    /// A client of its own for each connection, bound to the thread that uses it.
+    pub(super) fn client(&self) -> Result<Client, Trouble> {
+        let builder = Client::builder().no_proxy().redirect(Policy::custom(self.redirects()));
+        let builder = match &self.open.proxy {
+            None => builder,
+            Some(proxy) => builder.proxy(Proxy::all(proxy).map_err(|error| {
+                Trouble::lasting(Failure::BadAnswer, format!("the proxy: {error}"))
+            })?),
+        };
+        builder
+            .tls_backend_preconfigured(self.tls.clone())
+            .https_only(self.url.scheme() == Scheme::Https)
+            .http1_only()
+            .referer(false)
+            .retry(retry::never())
+            .connect_timeout(self.open.pace.connect_timeout)
+            .user_agent(concat!("veriroot/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Trouble::lasting(Failure::Tls, chain(&error)))
+    }
+
+    pub(super) fn pace(&self) -> &Pace {
+        &self.open.pace
+    }
+
+    /// The rule for redirects. With a client certificate none leads to another origin: TLS would
+    /// show it there. A token stays behind by itself: the client
+    /// drops `Authorization` where host or port differ, and the scheme can't.
+    fn redirects(&self) -> impl Fn(Attempt<'_>) -> Action + Send + Sync + 'static {
+        let bound = self.open.secrets.client.is_some();
+        move |attempt| match judge_redirect(attempt.previous(), attempt.url()) {
+            Ok(()) if bound && !keeps_origin(attempt.previous(), attempt.url()) => {
+                attempt.error(Refused("to another server than the one with the client certificate"))
+            }
+            Ok(()) => attempt.follow(),
+            Err(reason) => attempt.error(Refused(reason)),
+        }
+    }
+
+    /// The one request there is.
+    pub(super) fn request(&self, client: &Client) -> RequestBuilder {
+        let request = client.get(self.url.as_str());
+        match &self.open.secrets.bearer {
+            Some(token) => request.bearer_auth(token.as_str()),
+            None => request,
+        }
+    }
+}
+
+/// TLS 1.2 and 1.3 with the given roots and no others, judged by the clock of [`super::clock`].
+fn tls(open: &Open) -> Result<rustls::ClientConfig, Trouble> {
     let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+    for certificate in CertificateDer::pem_slice_iter(open.tls_roots.as_bytes()) {
         let certificate = certificate
             .map_err(|error| Trouble::lasting(Failure::Tls, format!("TLS roots: {error}")))?;
         roots.add_parsable_certificates([certificate]);
     }
-    let config =
-        rustls::ClientConfig::builder_with_provider(Arc::new(rustls_openssl::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .map_err(|error| Trouble::lasting(Failure::Tls, error.to_string()))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+    let provider = Arc::new(rustls_openssl::default_provider());
+    let clock = Arc::new(Clock { floor: open.clock_floor });
+    let config = rustls::ClientConfig::builder_with_details(provider, clock)
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(|error| Trouble::lasting(Failure::Tls, error.to_string()))?
+        .with_root_certificates(roots);
+    let Some((chain, key)) = &open.secrets.client else { return Ok(config.with_no_client_auth()) };
+    // What is wrong with a secret is not told by its text.
+    let unusable = || Trouble::lasting(Failure::Tls, "the client certificate or its key");
+    let chain = CertificateDer::pem_slice_iter(chain.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_pem| unusable())?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_pem| unusable())?;
+    config.with_client_auth_cert(chain, key).map_err(|_error| unusable())
 }
 
 /// A redirect that was not followed.
@@ -60,11 +119,9 @@ fn tls(pem: &str) -> Result<rustls::ClientConfig, Trouble> {
 #[error("redirect refused: {0}")]
 struct Refused(&'static str);
 
-fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
-    match judge_redirect(attempt.previous(), attempt.url()) {
-        Ok(()) => attempt.follow(),
-        Err(reason) => attempt.error(Refused(reason)),
-    }
+/// Whether all of a way stays with one origin (scheme, host and port).
+fn keeps_origin(previous: &[Url], next: &Url) -> bool {
+    previous.iter().all(|it| it.origin() == next.origin())
 }
 
 fn judge_redirect(previous: &[Url], next: &Url) -> Result<(), &'static str> {
@@ -113,9 +170,8 @@ pub(super) fn trouble(error: reqwest::Error) -> Trouble {
 }
 
 /// A body that broke off.
-pub(super) fn cut(error: &io::Error) -> Trouble {
-    let cause = error.get_ref().and_then(|it| it.downcast_ref::<reqwest::Error>());
-    if cause.is_some_and(reqwest::Error::is_timeout) {
+pub(super) fn cut(error: &reqwest::Error) -> Trouble {
+    if error.is_timeout() {
         Trouble::passing(Failure::Stalled, "no bytes in time")
     } else {
         Trouble::passing(Failure::Unavailable, "the body was cut")

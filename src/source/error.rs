@@ -6,6 +6,7 @@
 //! server or of the child is escaped and cut here.
 
 use std::io;
+use std::time::Duration;
 
 use super::decode::Format;
 use super::decoder::Fault;
@@ -142,6 +143,14 @@ pub enum Error {
         /// Its length.
         len: u64,
     },
+    /// A secret for the server that can't be used. `name` is where it is looked for.
+    #[error("the credential {name} can't be used")]
+    Secret {
+        /// File or credential.
+        name: String,
+        /// What is wrong with it.
+        source: io::Error,
+    },
     /// The server, as the network child reports it.
     #[error("{name}: {}: {text}", failure.meaning())]
     Server {
@@ -151,6 +160,14 @@ pub enum Error {
         failure: Failure,
         /// More about it, escaped.
         text: String,
+    },
+    /// The time for this server, or for all of them, is over.
+    #[error("{name} took all of its {} s", given.as_secs())]
+    Time {
+        /// Which source.
+        name: String,
+        /// How long it had.
+        given: Duration,
     },
     /// The file of TLS roots can't be used.
     #[error("the TLS roots in {name} can't be used")]
@@ -190,6 +207,15 @@ impl Error {
         }
     }
 
+    /// Whether another server could do better; if not, it is this machine that something is wrong
+    /// with.
+    pub(crate) fn is_of_server(&self) -> bool {
+        !matches!(
+            self,
+            Self::Child { .. } | Self::NoBuffer | Self::Memory { .. } | Self::TlsRoots { .. }
+        )
+    }
+
     fn subject(&self) -> &str {
         match self {
             Self::Child { .. } => "network child",
@@ -208,7 +234,9 @@ impl Error {
             | Self::Nested { name, .. }
             | Self::NoTlsRoots { name }
             | Self::Range { name, .. }
+            | Self::Secret { name, .. }
             | Self::Server { name, .. }
+            | Self::Time { name, .. }
             | Self::TlsRoots { name, .. }
             | Self::TooLarge { name, .. }
             | Self::Trailing { name, .. } => name,
@@ -252,7 +280,17 @@ impl Error {
                 ("source-no-tls-roots", "TLS roots for https", "set tls-roots in the policy file")
             }
             Self::Range { .. } => ("source-range", "a range inside the image", "check the image"),
+            Self::Secret { .. } => (
+                "source-credential",
+                "the credential that the policy file names for this server",
+                "pass it to the machine, or correct transport.credential",
+            ),
             Self::Server { failure, .. } => failure.words(),
+            Self::Time { .. } => (
+                "source-time",
+                "the whole image within the budget",
+                "check the network, or give more time with budget in the policy file",
+            ),
             Self::TlsRoots { .. } => {
                 ("source-tls-roots", "a PEM bundle of certificates", "correct tls-roots")
             }
@@ -349,8 +387,11 @@ impl Refusal for Error {
             | Self::FileKind { .. }
             | Self::NoBuffer
             | Self::NoTlsRoots { .. }
+            | Self::Secret { .. }
             | Self::TlsRoots { .. } => Class::Config,
-            Self::Ended { .. } | Self::Gone { .. } | Self::Link { .. } => Class::Net,
+            Self::Ended { .. } | Self::Gone { .. } | Self::Link { .. } | Self::Time { .. } => {
+                Class::Net
+            }
             Self::Server { failure, .. } => failure.class(),
         }
     }

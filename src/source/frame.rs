@@ -9,6 +9,7 @@
 //! Each message is a head (id, kind, payload length, little-endian) and its payload. The parent
 //! asks one thing at a time; ids only grow, so a late answer can't pass for the next one.
 
+use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 
 use serde::{Deserialize, Serialize};
@@ -24,11 +25,13 @@ const HEAD: usize = 9;
 
 const OPEN: u8 = 1;
 const READ: u8 = 2;
+const STREAM: u8 = 3;
 
 pub(super) const OPENED: u8 = 0x81;
 pub(super) const DATA: u8 = 0x82;
 pub(super) const END: u8 = 0x83;
 pub(super) const FAILED: u8 = 0x84;
+pub(super) const FLOWING: u8 = 0x85;
 
 /// The first message to the child: all it ever learns about the machine.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,13 +41,36 @@ pub(super) struct Open {
     pub(super) tls_roots: String,
     pub(super) size_max: u64,
     pub(super) pace: Pace,
+    pub(super) proxy: Option<String>,
+    pub(super) secrets: Secrets,
+    /// Certificates are never judged by an earlier time, seconds since 1970.
+    pub(super) clock_floor: u64,
+}
+
+/// What one server alone may see.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Secrets {
+    pub(super) bearer: Option<Zeroizing<String>>,
+    /// PEM of certificate chain and key.
+    pub(super) client: Option<(String, Zeroizing<String>)>,
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets")
+    }
 }
 
 /// What the parent asks for.
 #[derive(Debug)]
 pub(super) enum Request {
     Open(Box<Open>),
-    Read { offset: u64, len: u64 },
+    Read {
+        offset: u64,
+        len: u64,
+    },
+    /// In place of the first message: the whole body follows its answer, in order.
+    Stream(Box<Open>),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +116,8 @@ pub(super) fn send(link: &mut impl Write, id: u32, kind: u8, payload: &[u8]) -> 
 /// Sends a request.
 pub(super) fn send_request(link: &mut impl Write, id: u32, request: &Request) -> io::Result<()> {
     match request {
-        Request::Open(open) => send(link, id, OPEN, &serde_json::to_vec(open)?),
+        Request::Open(open) => send(link, id, OPEN, &Zeroizing::new(serde_json::to_vec(open)?)),
+        Request::Stream(open) => send(link, id, STREAM, &Zeroizing::new(serde_json::to_vec(open)?)),
         Request::Read { offset, len } => {
             send(link, id, READ, &[offset.to_le_bytes(), len.to_le_bytes()].concat())
         }
@@ -106,11 +133,12 @@ pub(super) fn read_request(link: &mut impl Read) -> io::Result<Option<(u32, Requ
     if head.len > limits::FRAME {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    let mut payload = vec![0; usize::try_from(head.len).unwrap_or(0)];
+    let mut payload = Zeroizing::new(vec![0; usize::try_from(head.len).unwrap_or(0)]);
     link.read_exact(&mut payload)?;
     let wire = Wire::new(&payload);
     let request = match (head.kind, wire.u64_le(0), wire.u64_le(8)) {
         (OPEN, _, _) => Request::Open(Box::new(serde_json::from_slice(&payload)?)),
+        (STREAM, _, _) => Request::Stream(Box::new(serde_json::from_slice(&payload)?)),
         (READ, Some(offset), Some(len)) if payload.len() == 16 => Request::Read { offset, len },
         _ => return Err(io::ErrorKind::InvalidData.into()),
     };
@@ -121,6 +149,12 @@ pub(super) fn read_request(link: &mut impl Read) -> io::Result<Option<(u32, Requ
 pub(super) fn send_opened(link: &mut impl Write, id: u32, opened: Opened) -> io::Result<()> {
     let payload = [&opened.len.to_le_bytes()[..], &[u8::from(opened.validator)]].concat();
     send(link, id, OPENED, &payload)
+}
+
+/// Begins the answer to a request for everything. The length goes as one more, 0 is an unknown one.
+pub(super) fn send_flowing(link: &mut impl Write, id: u32, len: Option<u64>) -> io::Result<()> {
+    let len = len.map_or(0, |it| it.saturating_add(1));
+    send(link, id, FLOWING, &len.to_le_bytes())
 }
 
 /// Sends bytes of an answer; nothing for an empty slice.

@@ -6,21 +6,22 @@
 //! over several connections. **Refuses:** responses that are not the one to the question, servers
 //! that stall or drip. Nothing here is trusted by the parent.
 
-use std::io::{self, Read};
+use std::io;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use reqwest::blocking::{Client, Response};
 use reqwest::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
-use zeroize::Zeroizing;
+use reqwest::{Client, Response};
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
 
-use super::answer::{self, Facts, Trouble};
-use super::client::{client, cut, trouble};
+use super::answer::{self, Facts, StreamFacts, Trouble};
+use super::client::{Clients, cut, trouble};
 use super::frame::Open;
 use super::link::Failure;
 use super::pace::Pace;
 use crate::units::ByteRange;
-use crate::url::SourceUrl;
 
 /// Bytes the first request asks for: room for a partition table with either sector size. They
 /// are kept, so that what a caller judges is not fetched a second time.
@@ -29,15 +30,11 @@ const PREFIX: u64 = 32 * 1024;
 /// A connection that delivered this much was a good one: the count of retries starts anew.
 const PROGRESS: u64 = 1 << 20;
 
-/// Bytes of a response that are gathered before they are handed on, at most: one frame.
-const CHUNK: usize = 1 << 20;
-
-/// Bytes that are enough to hand on: the rest of a chunk still takes in whole what hyper reads
-/// from a socket at once (408 KiB). TLS records alone (16 KiB) would cost a frame each.
-const CHUNK_ENOUGH: usize = CHUNK / 2;
+/// Bytes that are worth a frame of their own. TLS records (16 KiB) are gathered up to that.
+const ENOUGH: usize = 128 * 1024;
 
 /// Waiting for a server after which whatever is there is handed on.
-const CHUNK_WAIT: Duration = Duration::from_millis(50);
+const WAIT: Duration = Duration::from_millis(50);
 
 /// Why a transfer ended.
 #[derive(Debug)]
@@ -54,37 +51,74 @@ impl From<Trouble> for Stop {
     }
 }
 
-/// One source on one server.
+/// Where it goes what a stream is; fails when the parent is gone.
+pub(super) type Begin<'a> = &'a mut dyn FnMut(&StreamFacts) -> io::Result<()>;
+
+/// Where bytes go; fails when the parent is gone.
+pub(super) type Out<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<()>;
+
+/// One connection's worth of a server: asks one thing at a time.
 #[derive(Debug)]
 pub(super) struct Remote {
+    runtime: Runtime,
     client: Client,
-    url: Zeroizing<String>,
-    pace: Pace,
+    clients: Arc<Clients>,
     facts: Facts,
     prefix: Vec<u8>,
-    chunk: Vec<u8>,
 }
 
 impl Remote {
     /// Asks for the first bytes and learns the length.
     pub(super) fn open(open: Open) -> Result<Self, Trouble> {
-        let url = SourceUrl::parse(&open.url)
-            .map_err(|error| Trouble::lasting(Failure::BadAnswer, error.to_string()))?;
-        let mut remote = Self {
-            client: client(&url, &open)?,
-            url: open.url,
-            pace: open.pace,
-            facts: Facts { len: 0, validator: None },
-            prefix: Vec::new(),
-            chunk: vec![0; CHUNK],
-        };
-        let mut tries = Tries::new(&remote.pace);
+        let size_max = open.size_max;
+        let mut remote = Self::unopened(open)?;
+        let mut tries = Tries::new(remote.pace());
         loop {
-            match remote.open_once(open.size_max) {
+            match remote.open_once(size_max) {
                 Ok(()) => return Ok(remote),
                 Err(trouble) => tries.again(trouble)?,
             }
         }
+    }
+
+    /// A further connection to the same server, about the same source; stands once it is used.
+    pub(super) fn lane(&self) -> Result<Self, Trouble> {
+        let (runtime, client) = (runtime()?, self.clients.client()?);
+        let (clients, facts) = (Arc::clone(&self.clients), self.facts.clone());
+        Ok(Self { runtime, client, clients, facts, prefix: Vec::new() })
+    }
+
+    /// Hands the whole body to `out` as it comes, from its first byte on, after its length (if it
+    /// is known) went to `begin`.
+    pub(super) fn stream(open: Open, begin: Begin<'_>, out: Out<'_>) -> Result<(), Stop> {
+        let size_max = open.size_max;
+        let remote = Self::unopened(open)?;
+        let (mut known, mut at): (Option<StreamFacts>, u64) = (None, 0);
+        let mut tries = Tries::new(remote.pace());
+        loop {
+            let start = at;
+            match remote.stream_once(size_max, &mut known, &mut at, (&mut *begin, &mut *out)) {
+                Ok(()) => return Ok(()),
+                Err(Stop::Server(trouble)) => {
+                    if at.saturating_sub(start) >= PROGRESS {
+                        tries = Tries::new(remote.pace());
+                    }
+                    tries.again(trouble)?;
+                }
+                Err(parent) => return Err(parent),
+            }
+        }
+    }
+
+    fn unopened(open: Open) -> Result<Self, Trouble> {
+        let clients = Arc::new(Clients::new(open)?);
+        let (runtime, client) = (runtime()?, clients.client()?);
+        let facts = Facts { len: 0, validator: None };
+        Ok(Self { runtime, client, clients, facts, prefix: Vec::new() })
+    }
+
+    fn pace(&self) -> &Pace {
+        self.clients.pace()
     }
 
     /// Total length, bytes.
@@ -98,11 +132,7 @@ impl Remote {
     }
 
     /// Hands the bytes of `range` to `out`, in order, taking up a cut transfer where it was cut.
-    pub(super) fn copy(
-        &mut self,
-        range: ByteRange,
-        out: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-    ) -> Result<(), Stop> {
+    pub(super) fn copy(&mut self, range: ByteRange, out: Out<'_>) -> Result<(), Stop> {
         if range.end() > self.facts.len {
             return Err(Trouble::lasting(Failure::BadAnswer, "past the end").into());
         }
@@ -113,14 +143,14 @@ impl Remote {
             out(known).map_err(Stop::Parent)?;
             at = at.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
         }
-        let mut tries = Tries::new(&self.pace);
+        let mut tries = Tries::new(self.pace());
         while let Some(rest) = ByteRange::new(at, range.end().saturating_sub(at)) {
             let start = at;
             match self.copy_once(rest, &mut at, out) {
                 Ok(()) => (),
                 Err(Stop::Server(trouble)) => {
                     if at.saturating_sub(start) >= PROGRESS {
-                        tries = Tries::new(&self.pace);
+                        tries = Tries::new(self.pace());
                     }
                     tries.again(trouble)?;
                 }
@@ -133,98 +163,171 @@ impl Remote {
     fn open_once(&mut self, size_max: u64) -> Result<(), Trouble> {
         let asked = ByteRange::new(0, PREFIX)
             .ok_or_else(|| Trouble::lasting(Failure::BadAnswer, "the first range is empty"))?;
-        let response = self.ask(asked)?;
-        let (range, facts) = answer::judge(response.status(), response.headers(), asked, None)?;
-        if facts.len > size_max {
-            let text = format!("{} bytes, the limit is {size_max}", facts.len);
-            return Err(Trouble::lasting(Failure::TooLarge, text));
-        }
         let mut prefix = Vec::new();
-        let result = self.body(response, range, &mut |bytes| {
-            prefix.extend_from_slice(bytes);
-            Ok(())
+        let opened = self.runtime.block_on(async {
+            let response = self.ask(Some((asked.offset(), Some(asked.end())))).await?;
+            let (range, facts) = answer::judge(response.status(), response.headers(), asked, None)?;
+            within(facts.len, size_max)?;
+            let keep = &mut |bytes: &[u8]| {
+                prefix.extend_from_slice(bytes);
+                Ok(())
+            };
+            self.body(response, Due::Exactly(range.len()), keep).await?;
+            Ok(facts)
         });
-        match result {
-            Ok(()) => (),
+        match opened {
+            Ok(facts) => (self.facts, self.prefix) = (facts, prefix),
             Err(Stop::Server(trouble)) => return Err(trouble),
             Err(Stop::Parent(error)) => {
                 return Err(Trouble::lasting(Failure::Unavailable, error.to_string()));
             }
         }
-        self.facts = facts;
-        self.prefix = prefix;
         Ok(())
     }
 
-    fn copy_once(
-        &mut self,
-        range: ByteRange,
-        at: &mut u64,
-        out: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-    ) -> Result<(), Stop> {
-        let response = self.ask(range)?;
-        answer::judge(response.status(), response.headers(), range, Some(&self.facts))?;
-        self.body(response, range, &mut |bytes| {
-            out(bytes)?;
-            *at = at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-            Ok(())
+    fn copy_once(&self, range: ByteRange, at: &mut u64, out: Out<'_>) -> Result<(), Stop> {
+        self.runtime.block_on(async {
+            let response = self.ask(Some((range.offset(), Some(range.end())))).await?;
+            answer::judge(response.status(), response.headers(), range, Some(&self.facts))?;
+            let counted = &mut |bytes: &[u8]| {
+                out(bytes)?;
+                *at = at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+                Ok(())
+            };
+            self.body(response, Due::Exactly(range.len()), counted).await
         })
     }
 
-    fn ask(&self, range: ByteRange) -> Result<Response, Trouble> {
-        let last = range.end().saturating_sub(1);
-        let mut request = self
-            .client
-            .get(self.url.as_str())
-            .header(RANGE, format!("bytes={}-{last}", range.offset()))
-            .header(ACCEPT_ENCODING, "identity");
-        if let Some(validator) = &self.facts.validator {
-            request = request.header(IF_RANGE, validator);
-        }
-        request.send().map_err(trouble)
+    /// One answer of a stream, from byte `at` on; one that begins at 0 again is passed over up to
+    /// there.
+    fn stream_once(
+        &self,
+        size_max: u64,
+        known: &mut Option<StreamFacts>,
+        at: &mut u64,
+        (begin, out): (Begin<'_>, Out<'_>),
+    ) -> Result<(), Stop> {
+        self.runtime.block_on(async {
+            let from = (*at > 0).then_some((*at, None));
+            let response = self.ask_with(from, known.as_ref().and_then(|it| it.validator.as_ref()));
+            let response = response.await?;
+            let (start, facts) = answer::judge_stream(
+                response.status(),
+                response.headers(),
+                known.as_ref().map(|it| (*at, it)),
+            )?;
+            facts.len.map_or(Ok(()), |len| within(len, size_max))?;
+            if known.is_none() {
+                begin(&facts).map_err(Stop::Parent)?;
+            }
+            let due = facts
+                .len
+                .map_or(Due::AtMost(size_max), |len| Due::Exactly(len.saturating_sub(start)));
+            *known = Some(facts);
+            let mut passed = start;
+            let rest = &mut |bytes: &[u8]| {
+                let end = passed.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+                let old = usize::try_from(at.saturating_sub(passed)).unwrap_or(usize::MAX);
+                out(bytes.get(old..).unwrap_or_default())?;
+                (passed, *at) = (end, end.max(*at));
+                Ok(())
+            };
+            self.body(response, due, rest).await
+        })
     }
 
-    /// Reads a body of exactly `range.len()` bytes.
-    fn body(
-        &mut self,
-        mut response: Response,
-        range: ByteRange,
-        out: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-    ) -> Result<(), Stop> {
-        let mut left = range.len();
-        let mut rate = Rate::new(&self.pace);
-        let (mut filled, mut waited) = (0_usize, Duration::ZERO);
+    async fn ask(&self, range: Option<(u64, Option<u64>)>) -> Result<Response, Trouble> {
+        self.ask_with(range, self.facts.validator.as_ref()).await
+    }
+
+    /// Asks for the bytes from an offset on, up to an end if there is one; or for everything.
+    async fn ask_with(
+        &self,
+        range: Option<(u64, Option<u64>)>,
+        validator: Option<&reqwest::header::HeaderValue>,
+    ) -> Result<Response, Trouble> {
+        let mut request = self.clients.request(&self.client).header(ACCEPT_ENCODING, "identity");
+        if let Some((offset, end)) = range {
+            let last = end.map(|it| it.saturating_sub(1).to_string()).unwrap_or_default();
+            request = request.header(RANGE, format!("bytes={offset}-{last}"));
+            if let Some(validator) = validator {
+                request = request.header(IF_RANGE, validator);
+            }
+        }
+        match timeout(self.pace().stall_timeout, request.send()).await {
+            Ok(response) => response.map_err(trouble),
+            Err(_elapsed) => Err(Trouble::passing(Failure::Stalled, "no response in time")),
+        }
+    }
+
+    /// Reads a body of as many bytes as are due.
+    async fn body(&self, mut response: Response, due: Due, out: Out<'_>) -> Result<(), Stop> {
+        let (Due::Exactly(mut left) | Due::AtMost(mut left)) = due;
+        let mut rate = Rate::new(self.pace());
+        let (mut gathered, mut waited) = (Vec::new(), Duration::ZERO);
         let end = loop {
             let began = Instant::now();
-            let read = match response.read(self.chunk.get_mut(filled..).unwrap_or_default()) {
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => break Err(cut(&error)),
+            let bytes = match timeout(self.pace().stall_timeout, response.chunk()).await {
+                Ok(Ok(Some(bytes))) => bytes,
+                Ok(Ok(None)) if left > 0 && matches!(due, Due::Exactly(_)) => {
+                    break Err(Trouble::passing(Failure::Unavailable, "the body was cut"));
+                }
+                Ok(Ok(None)) => break Ok(()),
+                Ok(Err(error)) => break Err(cut(&error)),
+                Err(_elapsed) => {
+                    break Err(Trouble::passing(Failure::Stalled, "no bytes in time"));
+                }
             };
-            if read == 0 && left > 0 {
-                break Err(Trouble::passing(Failure::Unavailable, "the body was cut"));
-            }
-            if read == 0 {
-                break Ok(());
-            }
-            let count = u64::try_from(read).unwrap_or(u64::MAX);
+            let count = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
             let Some(less) = left.checked_sub(count) else {
-                break Err(Trouble::lasting(Failure::BadAnswer, "the body is too long"));
+                break Err(match due {
+                    Due::Exactly(_) => Trouble::lasting(Failure::BadAnswer, "the body is too long"),
+                    Due::AtMost(_) => Trouble::lasting(Failure::TooLarge, "no end to the body"),
+                });
             };
             left = less;
-            filled = filled.saturating_add(read);
             waited = waited.saturating_add(began.elapsed());
             if let Err(trouble) = rate.count(count, began.elapsed()) {
                 break Err(trouble);
             }
-            if filled >= CHUNK_ENOUGH || waited >= CHUNK_WAIT {
-                out(self.chunk.get(..filled).unwrap_or_default()).map_err(Stop::Parent)?;
-                (filled, waited) = (0, Duration::ZERO);
+            if gathered.is_empty() && bytes.len() >= ENOUGH {
+                out(&bytes).map_err(Stop::Parent)?;
+                waited = Duration::ZERO;
+                continue;
+            }
+            gathered.extend_from_slice(&bytes);
+            if gathered.len() >= ENOUGH || waited >= WAIT {
+                out(&gathered).map_err(Stop::Parent)?;
+                gathered.clear();
+                waited = Duration::ZERO;
             }
         };
-        out(self.chunk.get(..filled).unwrap_or_default()).map_err(Stop::Parent)?;
+        out(&gathered).map_err(Stop::Parent)?;
         end.map_err(Stop::Server)
     }
+}
+
+/// How long a body has to be.
+#[derive(Clone, Copy, Debug)]
+enum Due {
+    Exactly(u64),
+    AtMost(u64),
+}
+
+fn within(len: u64, size_max: u64) -> Result<(), Trouble> {
+    if len <= size_max {
+        return Ok(());
+    }
+    let text = format!("{len} bytes, the limit is {size_max}");
+    Err(Trouble::lasting(Failure::TooLarge, text))
+}
+
+/// Everything of one connection happens on the thread that asks.
+fn runtime() -> Result<Runtime, Trouble> {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Trouble::lasting(Failure::Unavailable, error.to_string()))
 }
 
 /// Bounded repetition with growing pauses.

@@ -9,7 +9,7 @@
 
 use std::io::{self, Read};
 
-use super::frame::{DATA, END, FAILED, Head, OPENED};
+use super::frame::{DATA, END, FAILED, FLOWING, Head, OPENED};
 use crate::finding::Class;
 use crate::limits;
 use crate::wire::Wire;
@@ -183,6 +183,74 @@ pub fn read_opened(link: &mut impl Read, id: u32) -> Result<Opened, Error> {
     match (Wire::new(&payload).u64_le(0), payload.last()) {
         (Some(len), Some(flag @ (0 | 1))) if len > 0 => Ok(Opened { len, validator: *flag == 1 }),
         _ => Err(Error::Report),
+    }
+}
+
+/// Reads the beginning of the answer to a request for everything: the length, where the server
+/// says.
+///
+/// # Errors
+/// As [`read_opened`].
+pub fn read_flowing(link: &mut impl Read, id: u32) -> Result<Option<u64>, Error> {
+    let head = due_head(link, id)?;
+    if head.kind != FLOWING {
+        return Err(not_due(link, head));
+    }
+    let mut payload = [0; 8];
+    if usize::try_from(head.len) != Ok(payload.len()) {
+        return Err(Error::Length { kind: head.kind, found: head.len });
+    }
+    link.read_exact(&mut payload)?;
+    Ok(u64::from_le_bytes(payload).checked_sub(1))
+}
+
+/// The rest of the answer to a request for everything: bytes until the child says it is the end.
+#[derive(Debug)]
+pub struct Flow {
+    id: u32,
+    /// Bytes that may still come.
+    left: u64,
+    /// Bytes of the current frame that were not taken yet.
+    frame: u32,
+    ended: bool,
+}
+
+impl Flow {
+    /// Expects at most `limit` bytes in answer to request `id`.
+    #[must_use]
+    pub fn new(id: u32, limit: u64) -> Self {
+        Self { id, left: limit, frame: 0, ended: false }
+    }
+
+    /// Takes what is there, at least one byte; 0 after the end, and for an empty buffer.
+    ///
+    /// # Errors
+    /// As [`read_opened`]; [`Error::Excess`] for the first byte over the limit.
+    pub fn read(&mut self, link: &mut impl Read, buffer: &mut [u8]) -> Result<usize, Error> {
+        if self.ended || buffer.is_empty() {
+            return Ok(0);
+        }
+        if self.frame == 0 {
+            let head = due_head(link, self.id)?;
+            match (head.kind, head.len) {
+                (END, 0) => {
+                    self.ended = true;
+                    return Ok(0);
+                }
+                (DATA, found) if found > 0 && found <= limits::FRAME => {
+                    let left = self.left.checked_sub(u64::from(found));
+                    self.left = left.ok_or(Error::Excess { remaining: self.left, found })?;
+                    self.frame = found;
+                }
+                (END | DATA, found) => return Err(Error::Length { kind: head.kind, found }),
+                _ => return Err(not_due(link, head)),
+            }
+        }
+        let want = usize::try_from(self.frame).unwrap_or(usize::MAX).min(buffer.len());
+        let now = buffer.get_mut(..want).unwrap_or_default();
+        link.read_exact(now)?;
+        self.frame = self.frame.saturating_sub(u32::try_from(want).unwrap_or(u32::MAX));
+        Ok(want)
     }
 }
 
@@ -408,6 +476,33 @@ mod tests {
         }
         let found = read_opened(&mut &opened(512, 1)[..], ID).unwrap();
         assert_eq!(found, Opened { len: 512, validator: true });
+    }
+
+    #[test]
+    fn a_flow_ends_where_the_child_says_so_and_nowhere_else() {
+        let flowing = |payload: &[u8]| read_flowing(&mut &frame(ID, FLOWING, payload)[..], ID);
+        assert_eq!(flowing(&0_u64.to_le_bytes()).unwrap(), None);
+        assert_eq!(flowing(&8_u64.to_le_bytes()).unwrap(), Some(7));
+        assert!(flowing(&[8; 9]).is_err());
+        let take = |stream: &[u8]| -> Result<Vec<u8>, Error> {
+            let (mut flow, mut stream, mut bytes) = (Flow::new(ID, 8), stream, Vec::new());
+            loop {
+                let mut three = [0; 3];
+                match flow.read(&mut stream, &mut three)? {
+                    0 => return Ok(bytes),
+                    read => bytes.extend_from_slice(&three[..read]),
+                }
+            }
+        };
+        let (good, end) = (frame(ID, DATA, b"01234567"), frame(ID, END, b""));
+        assert_eq!(take(&[good.clone(), end.clone()].concat()).unwrap(), b"01234567");
+        assert_eq!(take(&end).unwrap(), b"");
+        let more = [good.clone(), frame(ID, DATA, b"8"), end.clone()].concat();
+        assert!(same(take(&more), &Error::Excess { remaining: 0, found: 1 }));
+        assert!(same(take(&good), &Error::Closed));
+        assert!(same(take(&frame(ID + 1, END, b"")), &Error::Id { expected: ID, found: ID + 1 }));
+        assert!(same(take(&frame(ID, DATA, b"")), &Error::Length { kind: DATA, found: 0 }));
+        assert!(same(take(&frame(ID, OPENED, b"")), &Error::Kind { found: OPENED }));
     }
 
     #[test]

@@ -15,6 +15,8 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -22,6 +24,7 @@ use zeroize::Zeroizing;
 
 use crate::escape::escape;
 use crate::limits;
+use crate::policy_file::Credential;
 use crate::units::ByteRange;
 use crate::url::{Scheme, SourceUrl};
 use crate::wire;
@@ -33,12 +36,17 @@ mod client;
 pub mod decode;
 mod decoded;
 mod decoder;
+pub mod clock;
 mod error;
+mod flow;
 mod frame;
 mod http;
+mod lanes;
 pub mod link;
+mod mirrors;
 mod pace;
 mod process;
+mod secrets;
 mod spool;
 mod stream;
 
@@ -47,10 +55,13 @@ pub use child::{CHILD_SUBCOMMAND, run_child};
 pub use decoded::{Layer, Terms};
 pub use decoder::{DECODE_SUBCOMMAND, Fault, run_decode_child};
 pub use error::Error;
+pub use flow::Flowing;
+pub(crate) use lanes::Lane;
 pub use link::Failure;
+pub use mirrors::{Dropped, Mirrors, Reason};
 pub use pace::Pace;
 
-use child::Child;
+use child::{Child, Deadline};
 use stream::Stream;
 
 /// How bytes may travel: the machine's own configuration, never a server's.
@@ -63,6 +74,12 @@ pub struct Transport {
     pub size_max: u64,
     /// Timeouts, rates and retries.
     pub pace: Pace,
+    /// For everything together, over all retries and mirrors; nothing goes on after that.
+    pub budget: Duration,
+    /// The HTTP proxy that everything goes through; never one of the environment.
+    pub proxy: Option<String>,
+    /// Secrets, each for one server, whose child alone gets to see them.
+    pub credentials: Vec<Credential>,
     /// The program that becomes the network child: one whose `main` calls [`run_child`] when its
     /// first argument is [`CHILD_SUBCOMMAND`].
     pub child: PathBuf,
@@ -75,8 +92,35 @@ impl Default for Transport {
             tls_roots: None,
             size_max: limits::IMAGE,
             pace: Pace::default(),
+            budget: limits::BUDGET,
+            proxy: None,
+            credentials: Vec::new(),
             child: PathBuf::from("/proc/self/exe"),
         }
+    }
+}
+
+impl Transport {
+    /// A child for `url`, and what it is told first.
+    fn child(&self, url: &SourceUrl, deadline: Deadline) -> Result<(Child, frame::Open), Error> {
+        let tls_roots = match &self.tls_roots {
+            Some(path) => tls_roots(path)?,
+            None if url.scheme() == Scheme::Https => {
+                return Err(Error::NoTlsRoots { name: url.to_string() });
+            }
+            None => String::new(),
+        };
+        let open = frame::Open {
+            url: Zeroizing::new(url.as_str().to_owned()),
+            tls_roots,
+            size_max: self.size_max.min(limits::IMAGE),
+            pace: self.pace.clone(),
+            proxy: self.proxy.clone(),
+            secrets: secrets::of(url, &self.credentials)?,
+            clock_floor: clock::floor(),
+        };
+        let child = Child::start(&self.child, &self.pace, deadline);
+        Ok((child.map_err(|source| Error::Child { source })?, open))
     }
 }
 
@@ -150,13 +194,20 @@ pub struct Source {
     beside: Beside,
     /// What was put behind it, with the offset it begins at, in ascending order.
     behind: Vec<(u64, Self)>,
+    /// Where the same bytes may be had, if they are to be had elsewhere.
+    mirrors: Option<Mirrors>,
+    /// What [`Source::read`] gave, for whoever wants to keep it.
+    seen: Option<Seen>,
 }
+
+/// Bytes with their places.
+pub(crate) type Seen = Arc<Mutex<Vec<(u64, Vec<u8>)>>>;
 
 #[derive(Debug)]
 enum Bytes {
     Ended,
     File(File),
-    Remote(Child),
+    Remote(Box<Child>),
     Stream(Box<Stream>),
 }
 
@@ -183,7 +234,18 @@ impl Source {
 
     fn new(name: String, len: u64, (mode, bytes): (Mode, Bytes)) -> Self {
         let (layer, beside) = (Layer::None, Beside::nothing());
-        Self { name, len, mode, has_validator: true, layer, bytes, beside, behind: Vec::new() }
+        Self {
+            name,
+            len,
+            mode,
+            has_validator: true,
+            layer,
+            bytes,
+            beside,
+            behind: Vec::new(),
+            mirrors: None,
+            seen: None,
+        }
     }
 
     /// Opens a URL through a network child and learns its length from the first bytes.
@@ -193,26 +255,25 @@ impl Source {
     /// The configuration ([`Error::NoTlsRoots`], [`Error::TlsRoots`]), the system
     /// ([`Error::Child`]), the server ([`Error::Server`]) or a child that lies ([`Error::Link`]).
     pub fn open_url(url: &SourceUrl, transport: &Transport) -> Result<Self, Error> {
+        Self::open_within(url, transport, Deadline::after(transport.budget))
+    }
+
+    fn open_within(
+        url: &SourceUrl,
+        transport: &Transport,
+        deadline: Deadline,
+    ) -> Result<Self, Error> {
         if let Some(path) = url.file_path() {
             return Self::open_file(path);
         }
         let name = url.to_string();
-        let tls_roots = match &transport.tls_roots {
-            Some(path) => tls_roots(path)?,
-            None if url.scheme() == Scheme::Https => return Err(Error::NoTlsRoots { name }),
-            None => String::new(),
-        };
-        let size_max = transport.size_max.min(limits::IMAGE);
-        let open = frame::Open {
-            url: Zeroizing::new(url.as_str().to_owned()),
-            tls_roots,
-            size_max,
-            pace: transport.pace.clone(),
-        };
-        let mut child = Child::start(&transport.child, transport.pace.clone())
-            .map_err(|source| Error::Child { source })?;
-        let opened = child.open(open).map_err(|error| Error::from_link(&name, error))?;
-        let mut source = Self::new(name, opened.len, (Mode::Ranged, Bytes::Remote(child)));
+        deadline.judge_now(&name)?;
+        let (mut child, open) = transport.child(url, deadline)?;
+        let size_max = open.size_max;
+        let opened =
+            child.open(open).map_err(|error| deadline.judge(Error::from_link(&name, error)))?;
+        let mut source =
+            Self::new(name, opened.len, (Mode::Ranged, Bytes::Remote(Box::new(child))));
         source.has_validator = opened.validator;
         source.beside = Beside::url(url, transport);
         source.within(size_max)
@@ -227,7 +288,7 @@ impl Source {
         self = self.taken_in(limits::IMAGE)?;
         let file = spool::whole(&mut self, sha256, reserve)?;
         let (mode, bytes) = (Mode::Spooled, Bytes::File(file));
-        Ok(Self { mode, bytes, has_validator: true, ..self })
+        Ok(Self { mode, bytes, has_validator: true, mirrors: None, ..self })
     }
 
     /// Takes the whole source, in order, into sealed memory that leaves `reserve` bytes free, unless it
@@ -248,7 +309,7 @@ impl Source {
         }
         let file = spool::take(&mut self, reserve, seen)?;
         let (mode, bytes) = (Mode::Spooled, Bytes::File(file));
-        Ok(Self { mode, bytes, has_validator: true, ..self })
+        Ok(Self { mode, bytes, has_validator: true, mirrors: None, ..self })
     }
 
     /// Length, bytes: at least 1.
@@ -302,6 +363,12 @@ impl Source {
         &self.name
     }
 
+    /// Which server, where there is one: its URL, escaped, without the query.
+    #[must_use]
+    pub fn server(&self) -> Option<&str> {
+        matches!(self.bytes, Bytes::Remote(_)).then_some(self.name.as_str())
+    }
+
     /// Reads a range of at most `limit` bytes into memory.
     ///
     /// # Errors
@@ -312,10 +379,24 @@ impl Source {
         let Some(len) = len else {
             return Err(Error::Limit { name: self.name.clone(), range, limit });
         };
-        self.inside(range)?;
+        inside(&self.name, self.len, range)?;
         let mut bytes = vec![0; len];
         self.read_into(range, &mut bytes, |_, _| Ok::<_, Error>(()))?;
+        if let Some(seen) = &self.seen {
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.push((range.offset(), bytes.clone()));
+        }
         Ok(bytes)
+    }
+
+    /// Keeps what is read into memory from now on; [`Self::seen`] is where.
+    pub(crate) fn remembering(self) -> Self {
+        Self { seen: Some(Seen::default()), ..self }
+    }
+
+    /// What was read and will be, if it is to be kept.
+    pub(crate) fn seen(&self) -> Option<Seen> {
+        self.seen.clone()
     }
 
     /// Reads a range through `chunk`, the caller's own memory: fills it, the last time perhaps
@@ -351,19 +432,21 @@ impl Source {
         let (name, bytes) = (self.name.as_str(), &mut self.bytes);
         let result = match bytes {
             Bytes::Ended => Err(Error::Ended { name: name.to_owned() }.into()),
-            Bytes::File(file) => fill_each(range, chunk, sink, |offset, part| {
-                file.read_exact_at(part, offset)
-                    .map_err(|source| Error::File { name: name.to_owned(), source })
-            }),
+            Bytes::File(file) => {
+                fill_each(range, chunk, sink, |offset, part| read_file(name, file, offset, part))
+            }
             Bytes::Stream(stream) => {
                 fill_each(range, chunk, sink, |offset, part| stream.fill(offset, part))
             }
             Bytes::Remote(child) => {
-                let fail = |error| Error::from_link(name, error);
-                child.read(range).map_err(|error| fail(error).into()).and_then(|mut body| {
-                    fill_each(range, chunk, sink, |_, part| body.fill(part).map_err(fail))?;
-                    body.finish().map_err(|error| fail(error).into())
-                })
+                let deadline = child.deadline();
+                let fail = |error| deadline.judge(Error::from_link(name, error));
+                child.first().read(range).map_err(|error| fail(error).into()).and_then(
+                    |mut body| {
+                        fill_each(range, chunk, sink, |_, part| body.fill(part).map_err(fail))?;
+                        body.finish().map_err(|error| fail(error).into())
+                    },
+                )
             }
         };
         if result.is_err() {
@@ -397,6 +480,16 @@ impl Source {
 
 /// What is put behind a source begins at a multiple of this: a page, and a block of any device.
 const BEHIND: u64 = 4096;
+fn inside(name: &str, len: u64, range: ByteRange) -> Result<(), Error> {
+    if range.end() <= len {
+        return Ok(());
+    }
+    Err(Error::Range { name: name.to_owned(), range, len })
+}
+
+fn read_file(name: &str, file: &File, offset: u64, part: &mut [u8]) -> Result<(), Error> {
+    file.read_exact_at(part, offset).map_err(|source| Error::File { name: name.to_owned(), source })
+}
 
 /// Fills `chunk` again and again until `range` is read.
 fn fill_each<E: From<Error>>(

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 #![forbid(unsafe_code)]
-//! Child processes: this same program with nothing but one socket.
+//! Child processes: this same program with nothing but its sockets.
 //!
 //! **In:** the program and what it becomes. **Out:** a child without environment, files or a way to
 //! print, in its cage ([`crate::cage`]); killed and reaped when it is dropped. **Refuses:** nothing; every failure is the
 //! kernel's.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -17,6 +17,9 @@ use nix::errno::Errno;
 
 use crate::cage::{Role, enter};
 
+/// Links of a child that has lanes.
+pub(super) const LANES: usize = 3;
+
 /// A running child, killed and reaped when dropped. It dies with the thread that started it.
 #[derive(Debug)]
 pub(super) struct Running(process::Child);
@@ -25,6 +28,31 @@ impl Running {
     /// Starts `program` as the child that `subcommand` names, and gives the other end of its link.
     pub(super) fn start(program: &Path, subcommand: &str) -> io::Result<(Self, UnixStream)> {
         let (link, theirs) = UnixStream::pair()?;
+        let process = Self::spawn(
+            program,
+            subcommand,
+            [OwnedFd::from(theirs).into(), Stdio::null(), Stdio::null()],
+        )?;
+        Ok((process, link))
+    }
+
+    /// The same with a link for each of three lanes, in place of what a program prints to.
+    pub(super) fn start_with_lanes(
+        program: &Path,
+        subcommand: &str,
+    ) -> io::Result<(Self, [UnixStream; LANES])> {
+        let pairs = [UnixStream::pair()?, UnixStream::pair()?, UnixStream::pair()?];
+        let [(first, a), (second, b), (third, c)] = pairs;
+        let process =
+            Self::spawn(program, subcommand, [a, b, c].map(|it| OwnedFd::from(it).into()))?;
+        Ok((process, [first, second, third]))
+    }
+
+    fn spawn(
+        program: &Path,
+        subcommand: &str,
+        [first, second, third]: [Stdio; 3],
+    ) -> io::Result<Self> {
         #[expect(
             clippy::disallowed_methods,
             reason = "the children of the program: this same program, with an empty environment"
@@ -34,11 +62,11 @@ impl Running {
             .arg(subcommand)
             .env_clear()
             .current_dir("/")
-            .stdin(OwnedFd::from(theirs))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stdin(first)
+            .stdout(second)
+            .stderr(third)
             .spawn()?;
-        Ok((Self(process), link))
+        Ok(Self(process))
     }
 }
 
@@ -65,4 +93,10 @@ pub(super) fn isolate(role: Role) -> io::Result<UnixStream> {
     }
     enter(role)?;
     Ok(UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?))
+}
+
+/// The further links of a child that was started with lanes.
+pub(super) fn further_lanes() -> io::Result<[UnixStream; 2]> {
+    let link = |fd: BorrowedFd<'_>| Ok::<_, io::Error>(UnixStream::from(fd.try_clone_to_owned()?));
+    Ok([link(io::stdout().as_fd())?, link(io::stderr().as_fd())?])
 }

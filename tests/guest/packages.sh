@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # Brings a Debian machine that has only the Rust toolchain to where everything here builds and boots.
-# Usage: packages.sh build | guest | keyring | interop | archives | fuzz | faults | uefi
+# Usage: packages.sh build | guest | keyring | interop | archives | fuzz | faults | uefi | fetch
 #   build    what the compiler needs, gpg, whose signatures the tests have to be compatible with, and the programs whose
 #            compressed streams they take apart
 #   guest    what the boot tests and the demo need: an emulator, busybox, dmsetup, udev, strace, and a kernel under build/kernel
@@ -13,6 +13,7 @@
 #   archives the other readers of tar that ours is compared with
 #   uefi     the firmware of `make boot-uefi`, and what makes its keys
 #   interop  the programs whose trees and signatures ours are compared with
+#   fetch    the server and the client that fetching is measured with
 # Runs again in no time when all is there; anything that fails ends it, loudly.
 set -euo pipefail
 trap 'echo "packages.sh: line $LINENO failed: $BASH_COMMAND" >&2' ERR
@@ -23,6 +24,7 @@ interop=(cryptsetup-bin fdisk openssl)
 archives=(tar libarchive-tools python3)
 guest=(qemu-system-x86 busybox-static dmsetup udev strace)
 uefi=(ovmf openssl)
+fetch=(nginx-light curl)
 keyring=(keyutils xz-utils debian-archive-keyring)
 
 as_root() {
@@ -121,8 +123,9 @@ case ${1:-} in
     fuzz) install_missing "${build[@]}" g++; install_fuzz ;;
     archives) install_missing "${archives[@]}" ;;
     interop) install_missing "${interop[@]}" ;;
+    fetch) install_missing "${fetch[@]}" ;;
     uefi) install_missing "${uefi[@]}" ;;
     guest) install_missing "${guest[@]}"; unpack_kernel ;;
     keyring) install_missing "${guest[@]}" "${keyring[@]}"; unpack_later_kernel ;;
-    *) echo "usage: packages.sh build | guest | keyring | interop | archives | fuzz | faults | uefi" >&2; exit 2 ;;
+    *) echo "usage: packages.sh build | guest | keyring | interop | archives | fuzz | faults | uefi | fetch" >&2; exit 2 ;;
 esac

@@ -178,10 +178,13 @@ fn refuses_plain_http_where_the_policy_does() {
 #[test]
 fn refuses_demands_that_would_go_unheeded() {
     let stating = |line| format!("[transport]\n{line}\n");
-    for line in ["mirrors = [\"http://h/i\"]", "proxy = \"http://p:1\""] {
-        let (error, _) = Initrd::new().file("policy.d/zzz.toml", &stating(line)).refuses();
-        assert_refused!(error, Error::Request(RequestError::PolicyKey { .. }));
-    }
+    let (error, _) = Initrd::new()
+        .file("policy.d/zzz.toml", "[archive]\nauthentication = \"signature\"\n")
+        .refuses();
+    assert_refused!(error, Error::Request(RequestError::PolicyKey { .. }));
+    let (error, _) =
+        Initrd::new().file("policy.d/zzz.toml", &stating("mirrors = [\"http://h?x\"]")).refuses();
+    assert_refused!(error, Error::Request(RequestError::Mirror { .. }));
     let stated = stating("proxy = \"\"");
     Initrd::new().file("policy.d/zzz.toml", &stated).reaches_the_source();
 }

@@ -12,6 +12,8 @@
     reason = "a test that panics fails, which is what a test is for"
 )]
 
+mod catalogue;
+mod resume;
 mod server;
 mod tls;
 

@@ -22,6 +22,12 @@ pub(crate) fn acceptor() -> (SslAcceptor, Vec<u8>) {
     (acceptor.build(), ca.to_pem().unwrap())
 }
 
+/// A client's certificate, and its key, in PEM.
+pub(crate) fn client() -> (Vec<u8>, Vec<u8>) {
+    let (key, certificate) = certificate("client", None);
+    (certificate.to_pem().unwrap(), key.private_key_to_pem_pkcs8().unwrap())
+}
+
 fn certificate(name: &str, issuer: Option<(&PKey<Private>, &X509)>) -> (PKey<Private>, X509) {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
     let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();

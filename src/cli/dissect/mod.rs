@@ -20,18 +20,19 @@ use veriroot::designator::{Architecture, PartitionDesignator};
 use veriroot::dissect::{Dissected, Scope, dissect};
 use veriroot::error::Error;
 use veriroot::image_filter::ImageFilter;
+use veriroot::loader;
 use veriroot::policy::{Expectation, judge};
 use veriroot::policy_file::{EffectivePolicy, PolicyFile, Statements};
 use veriroot::report::Report;
 use veriroot::request::RequestError;
-use veriroot::source::{Source, Terms};
+use veriroot::source::{Source, Terms, Transport};
 
 use super::{Json, console, demands, exit_code};
 
 #[derive(Debug, Args)]
 pub(super) struct DissectArguments {
-    /// Disk image or block device to look at.
-    #[arg(value_name = "IMAGE")]
+    /// Disk image, block device or URL to look at.
+    #[arg(value_name = "IMAGE|URL")]
     image: PathBuf,
     /// Image policy to hold the layout against, as in systemd.image-policy(7).
     #[arg(long, value_name = "POLICY")]
@@ -52,7 +53,11 @@ pub(super) struct DissectArguments {
 
 /// Shows the image and says whether the policy admits it.
 pub(super) fn run(arguments: &DissectArguments) -> ExitCode {
-    let mut report = Report::of(&arguments.image.to_string_lossy());
+    let mut report = match demands::url(&arguments.image) {
+        Ok(Some(url)) => Report::of(&url.to_string()),
+        Ok(None) => Report::of(&arguments.image.to_string_lossy()),
+        Err(_refused_below) => Report::default(),
+    };
     let policy = policy(arguments);
     let dissected = policy
         .as_ref()
@@ -90,6 +95,15 @@ fn policy(arguments: &DissectArguments) -> Result<Option<EffectivePolicy>, Error
     Ok(Some(EffectivePolicy::new(statements)?))
 }
 
+/// How a URL is reached: as the policy files say.
+fn transport(arguments: &DissectArguments) -> Result<Transport, Error> {
+    let policy = match policy(arguments)? {
+        Some(policy) => policy,
+        None => EffectivePolicy::new(Statements::default())?,
+    };
+    Ok(loader::transport(&policy))
+}
+
 fn read(arguments: &DissectArguments) -> Result<Dissected, Error> {
     let architecture = arguments.architecture.or_else(Architecture::native);
     let scope = Scope {
@@ -98,7 +112,11 @@ fn read(arguments: &DissectArguments) -> Result<Dissected, Error> {
         claims: PartitionDesignator::ALL.into_iter().filter(|it| it.data().is_none()).collect(),
         filter: arguments.image_filter.clone().unwrap_or_default(),
     };
-    let source = Source::open_file(&arguments.image)?.decoded(&Terms::default())?;
+    let source = match demands::url(&arguments.image)? {
+        Some(url) => Source::open_url(&url, &transport(arguments)?)?,
+        None => Source::open_file(&arguments.image)?,
+    };
+    let source = source.decoded(&Terms::default())?;
     Ok(dissect(source, &scope)?.ended()?)
 }
 
