@@ -6,6 +6,9 @@
 
 #![expect(
     unsafe_code,
+    clippy::fn_params_excessive_bools,
+    clippy::print_stdout,
+    clippy::too_many_lines,
     clippy::unwrap_used,
     clippy::as_conversions,
     clippy::disallowed_methods,
