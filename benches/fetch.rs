@@ -13,9 +13,9 @@
 //! an image that a stranger signed was refused. Needs 1.5 GiB of memory.
 #![expect(
     clippy::print_stdout,
+    clippy::expect_used,
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    clippy::as_conversions,
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     reason = "a measurement that stops where something is missing"
@@ -52,8 +52,10 @@ const PULL: &str = "usr/lib/systemd/systemd-pull";
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     match &arguments[1..] {
-        [word, url, anchors] if word == "ours" => ours(url, Path::new(anchors), false),
-        [word, url, anchors] if word == "ours-watched" => ours(url, Path::new(anchors), true),
+        [word, url, anchors] if word == "ours" => ours(url, Path::new(anchors), None),
+        [word, url, anchors] if word == "ours-watched" => {
+            ours(url, Path::new(anchors), Some(Watch::start()));
+        }
         // `cargo test --all-targets` starts benches too, without this word.
         words if words.iter().any(|it| it == "--bench") => measure(),
         _ => (),
@@ -120,13 +122,12 @@ fn images(dir: &Path) -> usize {
 }
 
 /// What a boot does before it needs privileges.
-fn ours(url: &str, anchors: &Path, watched: bool) {
+fn ours(url: &str, anchors: &Path, watch: Option<Watch>) {
     let policy = EffectivePolicy::new(Statements::default()).unwrap();
     let anchors = TrustAnchors::of_policy(policy.trust(), &[anchors.to_owned()]).unwrap();
     let trust = Trust::of_policy(policy.trust(), Some(&anchors), &[]);
     let transport =
         Transport { child: PathBuf::from(env!("CARGO_BIN_EXE_veriroot")), ..Transport::default() };
-    let watch = watched.then(Watch::start);
     let source = Source::open_url(&SourceUrl::parse(url).unwrap(), &transport).unwrap();
     let scope = Scope {
         architecture: Architecture::native().unwrap(),

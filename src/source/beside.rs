@@ -30,7 +30,7 @@ pub struct Beside {
 enum Place {
     Nowhere,
     File(PathBuf),
-    Url(SourceUrl, Transport),
+    Url(SourceUrl, Box<Transport>),
 }
 
 impl Beside {
@@ -57,7 +57,7 @@ impl Beside {
         match (url.file_path(), url.file_name()) {
             (Some(path), _) => Self::file(path),
             (None, Some(name)) => Self {
-                place: Place::Url(url.clone(), transport.clone()),
+                place: Place::Url(url.clone(), Box::new(transport.clone())),
                 name: OsString::from(name),
             },
             (None, None) => Self::nothing(),
@@ -111,7 +111,7 @@ impl Beside {
                 let Some(url) = name.to_str().and_then(|name| url.sibling(name)) else {
                     return Ok(None);
                 };
-                Source::open_url(&url, &Transport { size_max: limit, ..transport.clone() })
+                Source::open_url(&url, &Transport { size_max: limit, ..(**transport).clone() })
             }
         };
         match opened {

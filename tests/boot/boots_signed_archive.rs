@@ -3,6 +3,12 @@
 //! A tarball as the root: signed as a whole it is unpacked into /run and mounted read-only; with one
 //! byte more it is refused, and nothing of it is left.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that panics fails, which is what a test is for"
+)]
+
 use veriroot::finding::{Class, Stage};
 use veriroot_test_support::guest::{Guest, Kernel, Run, Verdict};
 use veriroot_test_support::http::Server;

@@ -24,7 +24,7 @@ fn second(spoilt: impl Fn(Reply) -> Reply + Send + Sync + 'static) -> Result<Vec
 fn chunked(reply: Reply, step: usize, chunk: impl Fn(&[u8]) -> Vec<u8>, end: &[u8]) -> Reply {
     let length = format!("Content-Length: {}\r\n", reply.body.len());
     let head = reply.head.replace(&length, "Transfer-Encoding: chunked\r\n");
-    let body: Vec<u8> = reply.body.chunks(step).flat_map(|it| chunk(it)).collect();
+    let body: Vec<u8> = reply.body.chunks(step).flat_map(chunk).collect();
     Reply { head, body: [&body, end].concat(), ..reply }
 }
 

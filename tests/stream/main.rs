@@ -9,7 +9,8 @@
     clippy::panic,
     clippy::as_conversions,
     clippy::disallowed_methods,
-    reason = "a test that panics fails, which is what a test is for"
+    clippy::print_stdout,
+    reason = "a test that panics fails, which is what a test is for; what a refusal cost is for people"
 )]
 
 mod child;
