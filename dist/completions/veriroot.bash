@@ -34,6 +34,9 @@ _veriroot() {
             veriroot,doctor)
                 cmd="veriroot__subcmd__doctor"
                 ;;
+            veriroot,fetch)
+                cmd="veriroot__subcmd__fetch"
+                ;;
             veriroot,help)
                 cmd="veriroot__subcmd__help"
                 ;;
@@ -66,6 +69,9 @@ _veriroot() {
                 ;;
             veriroot__subcmd__help,doctor)
                 cmd="veriroot__subcmd__help__subcmd__doctor"
+                ;;
+            veriroot__subcmd__help,fetch)
+                cmd="veriroot__subcmd__help__subcmd__fetch"
                 ;;
             veriroot__subcmd__help,help)
                 cmd="veriroot__subcmd__help__subcmd__help"
@@ -146,7 +152,7 @@ _veriroot() {
 
     case "${cmd}" in
         veriroot)
-            opts="-h -V --help --version attach audit boot detach dissect doctor keys mount policy umount help"
+            opts="-h -V --help --version attach audit boot detach dissect doctor fetch keys mount policy umount help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -160,7 +166,7 @@ _veriroot() {
             return 0
             ;;
         veriroot__subcmd__attach)
-            opts="-q -h --image-policy --image-filter --certificate --policy-file --root-hash --usr-hash --architecture --json --quiet --help"
+            opts="-q -h --image-policy --image-filter --certificate --policy-file --root-hash --usr-hash --architecture --mirror --json --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -191,6 +197,10 @@ _veriroot() {
                     return 0
                     ;;
                 --architecture)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mirror)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -206,7 +216,7 @@ _veriroot() {
             return 0
             ;;
         veriroot__subcmd__audit)
-            opts="-q -h --image-policy --image-filter --certificate --policy-file --root-hash --usr-hash --architecture --verify --json --sarif --html --quiet --help"
+            opts="-q -h --image-policy --image-filter --certificate --policy-file --root-hash --usr-hash --architecture --mirror --verify --json --sarif --html --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -237,6 +247,10 @@ _veriroot() {
                     return 0
                     ;;
                 --architecture)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mirror)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -347,8 +361,58 @@ _veriroot() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        veriroot__subcmd__fetch)
+            opts="-q -h --image-policy --image-filter --certificate --policy-file --root-hash --usr-hash --architecture --mirror --json --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --image-policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image-filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certificate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root-hash)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --usr-hash)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --architecture)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mirror)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --json)
+                    COMPREPLY=($(compgen -W "pretty short off" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         veriroot__subcmd__help)
-            opts="attach audit boot detach dissect doctor keys mount policy umount help"
+            opts="attach audit boot detach dissect doctor fetch keys mount policy umount help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -432,6 +496,20 @@ _veriroot() {
             return 0
             ;;
         veriroot__subcmd__help__subcmd__doctor)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        veriroot__subcmd__help__subcmd__fetch)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -716,7 +794,7 @@ _veriroot() {
             return 0
             ;;
         veriroot__subcmd__mount)
-            opts="-q -h --image-policy --image-filter --certificate --policy-file --root-hash --usr-hash --architecture --json --quiet --help"
+            opts="-q -h --image-policy --image-filter --certificate --policy-file --root-hash --usr-hash --architecture --mirror --json --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -747,6 +825,10 @@ _veriroot() {
                     return 0
                     ;;
                 --architecture)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mirror)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -32,6 +32,7 @@ complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "boot" -d 'Boots t
 complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "detach" -d 'Removes the devices that attach made'
 complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "dissect" -d 'Shows what an image says about itself, and whether a policy admits it'
 complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "doctor" -d 'Says whether an initrd has what a boot needs, and what is missing'
+complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "fetch" -d 'Downloads an image, and keeps only what was signed'
 complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "keys" -d 'Shows the trust anchors of a boot, and what is wrong with them'
 complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "mount" -d 'Mounts an image read-only, as a boot does'
 complete -c veriroot -n "__fish_veriroot_needs_command" -f -a "policy" -d 'Shows, lints and compares image policies'
@@ -44,6 +45,7 @@ complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -l policy-file
 complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -l root-hash -d 'Root hash that root must have besides' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -l usr-hash -d 'Root hash that usr must have besides' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -l architecture -d 'Machine the image is for, such as arm64' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -l mirror -d 'Base URL to try after a URL\'s own; repeatable' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -l json -d 'Print what was done as JSON: pretty, short or off' -r -f -a "pretty\t'Indented'
 short\t'On one line'
 off\t'Not at all'"
@@ -56,6 +58,7 @@ complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l policy-file 
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l root-hash -d 'Root hash that root must have besides' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l usr-hash -d 'Root hash that usr must have besides' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l architecture -d 'Machine the image is for, such as arm64' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l mirror -d 'Base URL to try after a URL\'s own; repeatable' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l verify -d 'Transport: signature, checksum, no or a SHA-256' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l json -d 'Print each verdict as JSON: pretty, short or off' -r -f -a "pretty\t'Indented'
 short\t'On one line'
@@ -83,6 +86,19 @@ complete -c veriroot -n "__fish_veriroot_using_subcommand doctor" -l json -d 'Pr
 short\t'On one line'
 off\t'Not at all'"
 complete -c veriroot -n "__fish_veriroot_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -l image-policy -d 'Image policy to demand (systemd.image-policy(7))' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -l image-filter -d 'Candidate partitions, such as root=fixture_2*' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -l certificate -d 'Trusted certificate or directory; repeatable' -r -F
+complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -l policy-file -d 'Policy file to demand; repeatable, all hold' -r -F
+complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -l root-hash -d 'Root hash that root must have besides' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -l usr-hash -d 'Root hash that usr must have besides' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -l architecture -d 'Machine the image is for, such as arm64' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -l mirror -d 'Base URL to try after a URL\'s own; repeatable' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -l json -d 'Print the verdict as JSON: pretty, short or off' -r -f -a "pretty\t'Indented'
+short\t'On one line'
+off\t'Not at all'"
+complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -s q -l quiet -d 'Say nothing but why the image is refused'
+complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -s h -l help -d 'Print help'
 complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and not __fish_seen_subcommand_from list check help" -s h -l help -d 'Print help'
 complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and not __fish_seen_subcommand_from list check help" -f -a "list" -d 'Lists the trust anchors, and the files that can\'t be one'
 complete -c veriroot -n "__fish_veriroot_using_subcommand keys; and not __fish_seen_subcommand_from list check help" -f -a "check" -d 'Says whether a boot would go on with them, and if not, why'
@@ -111,6 +127,7 @@ complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -l policy-file 
 complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -l root-hash -d 'Root hash that root must have besides' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -l usr-hash -d 'Root hash that usr must have besides' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -l architecture -d 'Machine the image is for, such as arm64' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -l mirror -d 'Base URL to try after a URL\'s own; repeatable' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -l json -d 'Print what was done as JSON: pretty, short or off' -r -f -a "pretty\t'Indented'
 short\t'On one line'
 off\t'Not at all'"
@@ -144,17 +161,18 @@ short\t'On one line'
 off\t'Not at all'"
 complete -c veriroot -n "__fish_veriroot_using_subcommand umount" -s q -l quiet -d 'Say nothing but why it was refused'
 complete -c veriroot -n "__fish_veriroot_using_subcommand umount" -s h -l help -d 'Print help'
-complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor keys mount policy umount help" -f -a "attach" -d 'Makes devices of an image, as a boot does, and mounts nothing'
-complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor keys mount policy umount help" -f -a "audit" -d 'Judges an image with the boot engine: policy, signature, every block'
-complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor keys mount policy umount help" -f -a "boot" -d 'Boots the image that the kernel command line names (run in an initrd)'
-complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor keys mount policy umount help" -f -a "detach" -d 'Removes the devices that attach made'
-complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor keys mount policy umount help" -f -a "dissect" -d 'Shows what an image says about itself, and whether a policy admits it'
-complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor keys mount policy umount help" -f -a "doctor" -d 'Says whether an initrd has what a boot needs, and what is missing'
-complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor keys mount policy umount help" -f -a "keys" -d 'Shows the trust anchors of a boot, and what is wrong with them'
-complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor keys mount policy umount help" -f -a "mount" -d 'Mounts an image read-only, as a boot does'
-complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor keys mount policy umount help" -f -a "policy" -d 'Shows, lints and compares image policies'
-complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor keys mount policy umount help" -f -a "umount" -d 'Takes away what mount made'
-complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor keys mount policy umount help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor fetch keys mount policy umount help" -f -a "attach" -d 'Makes devices of an image, as a boot does, and mounts nothing'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor fetch keys mount policy umount help" -f -a "audit" -d 'Judges an image with the boot engine: policy, signature, every block'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor fetch keys mount policy umount help" -f -a "boot" -d 'Boots the image that the kernel command line names (run in an initrd)'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor fetch keys mount policy umount help" -f -a "detach" -d 'Removes the devices that attach made'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor fetch keys mount policy umount help" -f -a "dissect" -d 'Shows what an image says about itself, and whether a policy admits it'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor fetch keys mount policy umount help" -f -a "doctor" -d 'Says whether an initrd has what a boot needs, and what is missing'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor fetch keys mount policy umount help" -f -a "fetch" -d 'Downloads an image, and keeps only what was signed'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor fetch keys mount policy umount help" -f -a "keys" -d 'Shows the trust anchors of a boot, and what is wrong with them'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor fetch keys mount policy umount help" -f -a "mount" -d 'Mounts an image read-only, as a boot does'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor fetch keys mount policy umount help" -f -a "policy" -d 'Shows, lints and compares image policies'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor fetch keys mount policy umount help" -f -a "umount" -d 'Takes away what mount made'
+complete -c veriroot -n "__fish_veriroot_using_subcommand help; and not __fish_seen_subcommand_from attach audit boot detach dissect doctor fetch keys mount policy umount help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c veriroot -n "__fish_veriroot_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "list" -d 'Lists the trust anchors, and the files that can\'t be one'
 complete -c veriroot -n "__fish_veriroot_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "check" -d 'Says whether a boot would go on with them, and if not, why'
 complete -c veriroot -n "__fish_veriroot_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "show" -d 'Shows the normal form of a policy, and what it says of every partition'
