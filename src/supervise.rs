@@ -144,8 +144,7 @@ fn signals() -> io::Result<SignalFd> {
 
 /// Waits for a signal; says which one ends this program, if one does.
 fn wait(signals: &SignalFd, left: Option<Duration>) -> Option<i32> {
-    // An hour is as good as for ever: who called asks again.
-    let left = left.unwrap_or(LONG).min(LONG).max(Duration::from_millis(1));
+    let left = left.unwrap_or(LOOK).min(LOOK).max(Duration::from_millis(1));
     let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
     let mut polled = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
     // What fails here ends a wait early and is asked for again.
@@ -159,7 +158,9 @@ fn wait(signals: &SignalFd, left: Option<Duration>) -> Option<i32> {
     None
 }
 
-const LONG: Duration = Duration::from_secs(3600);
+/// How long until the child is looked at again. Its end wakes a wait at once, but only where no other
+/// thread of the program takes that signal.
+const LOOK: Duration = Duration::from_millis(200);
 
 fn end(child: &mut Child) {
     // Both fail only for a child that is gone already.

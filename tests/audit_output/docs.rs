@@ -24,7 +24,7 @@ const STAGES: [&str; 11] = [
 
 /// Words that look like ids and are none: a class of systemd's root=, a symptom of doctor, the
 /// network child's name.
-const OTHERS: [&str; 3] = ["dissect-force", "policy-files", "source-child"];
+const OTHERS: [&str; 4] = ["boot-origin", "dissect-force", "policy-files", "source-child"];
 
 /// The rows of the table under a heading, by id.
 fn table(heading: &str) -> BTreeMap<String, Vec<String>> {

@@ -32,6 +32,7 @@ fn json_of_an_acceptance() {
         "image-policy",
         "layout",
         "map",
+        "mirrors-dropped",
         "mode",
         "partitions",
         "size",
