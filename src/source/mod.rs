@@ -379,7 +379,7 @@ impl Source {
         let Some(len) = len else {
             return Err(Error::Limit { name: self.name.clone(), range, limit });
         };
-        inside(&self.name, self.len, range)?;
+        self.inside(range)?;
         let mut bytes = vec![0; len];
         self.read_into(range, &mut bytes, |_, _| Ok::<_, Error>(()))?;
         if let Some(seen) = &self.seen {
@@ -480,6 +480,7 @@ impl Source {
 
 /// What is put behind a source begins at a multiple of this: a page, and a block of any device.
 const BEHIND: u64 = 4096;
+
 fn inside(name: &str, len: u64, range: ByteRange) -> Result<(), Error> {
     if range.end() <= len {
         return Ok(());

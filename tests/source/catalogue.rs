@@ -151,7 +151,7 @@ fn a_token_is_for_its_own_origin() {
     let with =
         |credentials| Transport { tls_roots: Some(roots.clone()), credentials, ..transport() };
     let without = with(Vec::new());
-    assert_eq!(failure(open(&format!("{origin}/i"), &without)), Failure::Absent);
+    assert_eq!(failure(open(&format!("{origin}/i"), &without)), Failure::Denied);
     let holder = with(vec![credential(None)]);
     for path in ["/i", "/near", "/away"] {
         let mut source = open(&format!("{origin}{path}"), &holder).unwrap();

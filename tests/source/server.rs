@@ -158,7 +158,8 @@ fn read_request(stream: &mut impl Read, log: &Mutex<Vec<Request>>) -> Option<Req
         .collect();
     let range = headers.iter().find(|(name, _)| name == "range").map(|(_, value)| {
         let (first, last) = value.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
-        (first.parse().unwrap(), last.parse().unwrap())
+        // A range without an end is one to the end.
+        (first.parse().unwrap(), last.parse().unwrap_or(usize::MAX))
     });
     let mut log = log.lock().unwrap();
     let request = Request { number: log.len(), path, range, headers };
