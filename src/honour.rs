@@ -17,9 +17,6 @@ use crate::request::{MountFlag, Request, RequestError, RootDevice};
 /// # Errors
 /// A [`RequestError`] that names the key or the word; a pin that nothing could meet.
 pub fn honour(policy: &EffectivePolicy, request: &Request) -> Result<(), Error> {
-    if let Some((key, origin)) = policy.unsupported() {
-        return Err(RequestError::PolicyKey { key, origin }.into());
-    }
     let tree = request.root().is_some_and(|it| it.device == RootDevice::Directory);
     if let (true, Some(pin)) = (tree, request.pins().first()) {
         let (designator, pin) = (pin.designator, pin.clone());

@@ -354,7 +354,6 @@ fn a_policy_that_a_boot_would_not_take_is_a_fault() {
         ("image-policy = \"root=sgined\"\n", "unknown"),
         ("image-polic = \"root=signed\"\n", "unknown field"),
         ("image-policy = \"=ignore\"\n", "neither root nor usr may be used"),
-        ("[archive]\nauthentication = \"signature\"\n", "this version can't honour"),
     ] {
         let [fault] = &with(policy).refused()[..] else { panic!("{policy}") };
         assert!(fault.contains(said), "{policy}: {fault}");

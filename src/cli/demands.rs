@@ -56,16 +56,12 @@ impl DemandArguments {
         let files = self.policy_file.iter().map(|it| PolicyFile::load(it));
         let files: Vec<PolicyFile> = files.collect::<Result<_, _>>()?;
         let certificates = (!self.certificate.is_empty()).then_some(self.certificate.as_slice());
-        let policy = EffectivePolicy::new(Statements {
+        Ok(EffectivePolicy::new(Statements {
             files: &files,
             image_policy_option: self.image_policy.as_deref(),
             certificates_option: certificates,
             ..Statements::default()
-        })?;
-        if let Some((key, origin)) = policy.unsupported() {
-            return Err(RequestError::PolicyKey { key, origin }.into());
-        }
-        Ok(policy)
+        })?)
     }
 
     /// The machine that images are for: this one, if none is named.

@@ -168,13 +168,6 @@ impl EffectivePolicy {
         &self.image_policy
     }
 
-    /// A key that was stated and that this version can't honour yet. Leaving it unheeded would be
-    /// weaker than what was asked for.
-    #[must_use]
-    pub fn unsupported(&self) -> Option<(&'static str, Origin)> {
-        None
-    }
-
     /// Who is trusted, with what.
     #[must_use]
     pub fn trust(&self) -> &Trust {

@@ -32,6 +32,7 @@ pub use error::{EffectiveError, FileFault, PolicyFileError};
 pub use load::load_directories;
 pub use merge::{Archive, Boot, Transport, Trust};
 use raw::{RawCredential, RawExtensions, RawFile, RawSigner};
+use values::is_url;
 pub use values::{
     ArchiveAuthentication, CommandLine, Credential, KernelKeyring, OnCorruption, OnRefusal, Secret,
     Signer, SignerScope, Stated, parse_duration, parse_size,
@@ -407,14 +408,4 @@ fn credential(raw: RawCredential) -> Result<Credential, FileFault> {
         _ => return Err(value("transport.credential", "a bearer, or client certificate and key")),
     };
     Ok(Credential { origin, bearer, client })
-}
-
-/// An absolute http or https URL of printable ASCII; the network side judges the rest of it.
-fn is_url(key: &'static str, text: &str) -> Result<(), FileFault> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let plain = text.len() <= limits::URL && text.chars().all(|c| matches!(c, '!'..='~'));
-    match rest {
-        Some(rest) if plain && !rest.is_empty() && !rest.starts_with('/') => Ok(()),
-        _ => Err(value(key, text)),
-    }
 }

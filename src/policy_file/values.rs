@@ -11,8 +11,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::error::FileFault;
 use crate::designator::PartitionDesignator;
+use crate::escape::escape;
 use crate::finding::Origin;
+use crate::limits;
 use crate::purpose::Purpose;
 
 /// A value, and who stated it.
@@ -197,6 +200,16 @@ fn number_and_unit(text: &str) -> Option<(u64, &str)> {
         return None;
     }
     Some((number.parse().ok()?, unit))
+}
+
+/// An absolute http or https URL of printable ASCII; the network side judges the rest of it.
+pub(super) fn is_url(key: &'static str, text: &str) -> Result<(), FileFault> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let plain = text.len() <= limits::URL && text.chars().all(|c| matches!(c, '!'..='~'));
+    match rest {
+        Some(rest) if plain && !rest.is_empty() && !rest.starts_with('/') => Ok(()),
+        _ => Err(FileFault::Value { key, text: escape(text) }),
+    }
 }
 
 #[cfg(test)]

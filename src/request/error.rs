@@ -36,8 +36,6 @@ pub enum RequestError {
     NoMirror,
     #[error("the pin \"{word}\" is no whole root hash in hex")]
     Pin { word: String },
-    #[error("this version can't honour {key}")]
-    PolicyKey { key: &'static str, origin: Origin },
     #[error("plain HTTP is asked for")]
     PlainHttp { origin: Origin },
     #[error("{path}: {reason}")]
@@ -70,7 +68,6 @@ impl Refusal for RequestError {
             | Self::NoMirror
             | Self::Pin { .. }
             | Self::PlainHttp { .. }
-            | Self::PolicyKey { .. }
             | Self::BootOrigin { .. }
             | Self::Credential { .. }
             | Self::EncryptedCredential { .. }
@@ -84,7 +81,6 @@ impl Refusal for RequestError {
     fn finding(&self) -> Finding {
         let (id, expected, advice) = self.help();
         let required_by = if let Self::PlainHttp { origin }
-        | Self::PolicyKey { origin, .. }
         | Self::Transfer(TransferError::Pull { origin, .. }) = self
         {
             origin.clone()
@@ -165,11 +161,6 @@ impl RequestError {
             Self::Root(error) => error.help(),
             Self::Word(error) => error.help(),
             Self::Transfer(error) => error.help(),
-            Self::PolicyKey { .. } => (
-                "request-policy-key",
-                "policy keys this version can honour",
-                "take the key out of the policy file: leaving it unheeded would not be safe",
-            ),
             Self::Unsupported { .. } => (
                 "request-unsupported",
                 "words this version can honour",

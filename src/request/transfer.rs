@@ -17,7 +17,7 @@ use super::{RequestError, Side, Told};
 use crate::escape::escape;
 use crate::finding::Origin;
 use crate::limits;
-use crate::url::{SourceUrl, without_query, without_secrets};
+use crate::url::{SourceUrl, without_query};
 
 /// Why a transfer can't be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -206,7 +206,7 @@ fn read(
     };
     let url = match pull.base {
         Remote::Url => SourceUrl::parse(&pull.remote).map_err(|error| RequestError::Url {
-            url: escape(&without_secrets(&pull.remote)),
+            url: escape(&without_query(&pull.remote)),
             error,
         })?,
         Remote::BootOrigin => {

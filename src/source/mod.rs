@@ -14,19 +14,17 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use zeroize::Zeroizing;
 
 use crate::escape::escape;
 use crate::limits;
 use crate::policy_file::Credential;
 use crate::units::ByteRange;
-use crate::url::{Scheme, SourceUrl};
+use crate::url::SourceUrl;
 use crate::wire;
 
 pub mod answer;
@@ -49,6 +47,7 @@ mod process;
 mod secrets;
 mod spool;
 mod stream;
+mod transport;
 
 pub use beside::Beside;
 pub use child::{CHILD_SUBCOMMAND, run_child};
@@ -60,69 +59,10 @@ pub(crate) use lanes::Lane;
 pub use link::Failure;
 pub use mirrors::{Dropped, Mirrors, Reason};
 pub use pace::Pace;
+pub use transport::Transport;
 
 use child::{Child, Deadline};
 use stream::Stream;
-
-/// How bytes may travel: the machine's own configuration, never a server's.
-#[derive(Clone, Debug)]
-pub struct Transport {
-    /// PEM bundle with the only roots that TLS servers are checked against. Without it no `https`
-    /// URL is opened.
-    pub tls_roots: Option<PathBuf>,
-    /// Largest image, bytes; [`limits::IMAGE`] holds in any case.
-    pub size_max: u64,
-    /// Timeouts, rates and retries.
-    pub pace: Pace,
-    /// For everything together, over all retries and mirrors; nothing goes on after that.
-    pub budget: Duration,
-    /// The HTTP proxy that everything goes through; never one of the environment.
-    pub proxy: Option<String>,
-    /// Secrets, each for one server, whose child alone gets to see them.
-    pub credentials: Vec<Credential>,
-    /// The program that becomes the network child: one whose `main` calls [`run_child`] when its
-    /// first argument is [`CHILD_SUBCOMMAND`].
-    pub child: PathBuf,
-}
-
-impl Default for Transport {
-    /// This very program as the child, no TLS roots.
-    fn default() -> Self {
-        Self {
-            tls_roots: None,
-            size_max: limits::IMAGE,
-            pace: Pace::default(),
-            budget: limits::BUDGET,
-            proxy: None,
-            credentials: Vec::new(),
-            child: PathBuf::from("/proc/self/exe"),
-        }
-    }
-}
-
-impl Transport {
-    /// A child for `url`, and what it is told first.
-    fn child(&self, url: &SourceUrl, deadline: Deadline) -> Result<(Child, frame::Open), Error> {
-        let tls_roots = match &self.tls_roots {
-            Some(path) => tls_roots(path)?,
-            None if url.scheme() == Scheme::Https => {
-                return Err(Error::NoTlsRoots { name: url.to_string() });
-            }
-            None => String::new(),
-        };
-        let open = frame::Open {
-            url: Zeroizing::new(url.as_str().to_owned()),
-            tls_roots,
-            size_max: self.size_max.min(limits::IMAGE),
-            pace: self.pace.clone(),
-            proxy: self.proxy.clone(),
-            secrets: secrets::of(url, &self.credentials)?,
-            clock_floor: clock::floor(),
-        };
-        let child = Child::start(&self.child, &self.pace, deadline);
-        Ok((child.map_err(|source| Error::Child { source })?, open))
-    }
-}
 
 /// How a source is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -178,10 +178,6 @@ fn refuses_plain_http_where_the_policy_does() {
 #[test]
 fn refuses_demands_that_would_go_unheeded() {
     let stating = |line| format!("[transport]\n{line}\n");
-    let (error, _) = Initrd::new()
-        .file("policy.d/zzz.toml", "[archive]\nauthentication = \"signature\"\n")
-        .refuses();
-    assert_refused!(error, Error::Request(RequestError::PolicyKey { .. }));
     let (error, _) =
         Initrd::new().file("policy.d/zzz.toml", &stating("mirrors = [\"http://h?x\"]")).refuses();
     assert_refused!(error, Error::Request(RequestError::Mirror { .. }));

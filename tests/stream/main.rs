@@ -185,7 +185,7 @@ fn streams_that_are_not_one_whole_stream_are_refused() {
 fn names_say_nothing_and_content_decides() {
     let image = ddi(SIG_FIRST).build();
     let packed = compressed("zstd", &image.bytes);
-    for name in ["image.raw", "image.raw.xz", "image.tar.gz", "image"] {
+    for name in ["image.raw", "image.raw.xz", "image.bin.gz", "image"] {
         assert_eq!(judge_file(name, &packed).code, 0, "{name}");
         assert_eq!(judge_file(name, &image.bytes).code, 0, "{name}");
     }

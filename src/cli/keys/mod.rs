@@ -24,7 +24,6 @@ use veriroot::escape::escape;
 use veriroot::finding::{Class, Finding, Origin, Outcome, Refusal, Stage};
 use veriroot::image_policy::Use;
 use veriroot::policy_file::{EffectivePolicy, PolicyFile, Statements, load_directories};
-use veriroot::request::RequestError;
 use x509_parser::time::ASN1Time;
 
 use super::Json;
@@ -217,10 +216,7 @@ fn policy(places: &PlaceArguments, directories: &[PathBuf]) -> Result<EffectiveP
         ..Statements::default()
     })?;
     policy.bootable()?;
-    match policy.unsupported() {
-        Some((key, origin)) => Err(RequestError::PolicyKey { key, origin }.into()),
-        None => Ok(policy),
-    }
+    Ok(policy)
 }
 
 /// What the policy could want signed.
