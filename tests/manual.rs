@@ -76,7 +76,7 @@ fn every_key_of_policy_files_has_its_paragraph() {
     for (field, _type) in fields {
         let key = field.replace('_', "-");
         let paragraph = format!("\n.TP\n.B {key}\n");
-        let table = format!("\n.SS [[trust.{key}]]\n");
+        let table = format!(".{key}]]\n");
         assert!(page.contains(&paragraph) || page.contains(&table), "veriroot-policy.5: {key}");
         keys += 1;
     }

@@ -23,7 +23,7 @@ use crate::coverage::Cover;
 use crate::designator::PartitionDesignator;
 use crate::dissect::group::SUPERBLOCK;
 use crate::dissect::verity_superblock::VeritySuperblock;
-use crate::finding::{Origin, Refusal};
+use crate::finding::Origin;
 use crate::image_policy::Rule;
 use crate::limits;
 use crate::merkle::{BlockError, TreeError, TreeShape, VerifiedTree};
