@@ -273,7 +273,6 @@ fn the_good_mirror_at_the_end_still_counts() {
         spoilt(Misbehaviour::IgnoreRange),
         spoilt(Misbehaviour::Redirect("file:///etc/passwd".into())),
         spoilt(Misbehaviour::ConflictingLength),
-        spoilt(Misbehaviour::Raw(b"HTTP/1.1 99999999999".to_vec())),
     ];
     let slow = [
         spoilt(Misbehaviour::Status(503)).url("/"),
