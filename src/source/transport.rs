@@ -33,8 +33,8 @@ pub struct Transport {
     pub proxy: Option<String>,
     /// Secrets, each for one server, whose child alone gets to see them.
     pub credentials: Vec<Credential>,
-    /// The program that becomes the network child: one whose `main` calls [`run_child`] when its
-    /// first argument is [`CHILD_SUBCOMMAND`].
+    /// The program that becomes the network child: one whose `main` calls [`super::run_child`] when its
+    /// first argument is [`super::CHILD_SUBCOMMAND`].
     pub child: PathBuf,
 }
 

@@ -5,11 +5,11 @@
 //! **In:** a compressed stream that nobody vouches for. **Out:** its bytes, in order, while they are
 //! decoded; at the end it is known that the stream was whole and its checksums right.
 //! **Refuses:** what ends early or goes on behind its end, wrong checksums and sizes, a second
-//! member, skippable frames, dictionaries, filters, more memory than [`limits::DECODE_WINDOW`]
+//! member, skippable frames, dictionaries, filters, more memory than [`crate::limits::DECODE_WINDOW`]
 //! before any is taken, more output than allowed. What a file is called says nothing: its first
 //! bytes do.
 //!
-//! None of this runs in the program itself: the decode child does it ([`super::decoder`]).
+//! None of this runs in the program itself: the decode child does it (`super::decoder`).
 
 use std::io::{self, Read};
 
