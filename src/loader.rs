@@ -28,7 +28,6 @@ use crate::report::Report;
 use crate::request::{Pin, RequestError};
 use crate::source::{self, Failure, Mirrors, Source, Terms, Transport};
 use crate::sys::memfd::SealedMemfd;
-use crate::units::ByteRange;
 use crate::unpack::{self, Destination, TreeKind, Unpacked, unpack};
 use crate::url::{Scheme, SourceUrl};
 use crate::verity::{Making, map};
@@ -476,10 +475,7 @@ fn whole_signature(
     limit: u64,
 ) -> Result<Option<Vec<u8>>, source::Error> {
     match opened {
-        Ok(mut source) => match ByteRange::new(0, source.len()) {
-            Some(range) => source.read(range, limit).map(Some),
-            None => Ok(Some(Vec::new())),
-        },
+        Ok(source) => source.all(limit).map(Some),
         Err(source::Error::Server { failure: Failure::Absent, .. }) => Ok(None),
         Err(source::Error::File { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

@@ -94,7 +94,8 @@ impl Rest {
             let length = self.source.len();
             let backup = primary.backup_range().ok_or(GptError::Truncated { length })?;
             primary.check_backup(&self.source.read(backup, backup.len())?)?;
+            self.source.end()?;
         }
-        Ok(self.source.end()?)
+        Ok(())
     }
 }

@@ -67,13 +67,15 @@ pub(super) fn fetch_blocks<S: Store>(
 ) -> Result<(), FetchError> {
     let mut open = segments(jobs);
     if store.resumes() {
-        open = missing(open, jobs, store, progress);
+        let found;
+        (open, found) = missing(open, jobs, store, progress);
+        found.into_iter().try_for_each(|it| source.forgo(it))?;
     }
     let mut verdict: Option<FetchError> = None;
     loop {
         let pass = Pass::new(jobs, store, open);
         pass.run(source, progress)?;
-        let (left, fault) = pass.ended();
+        let (mut left, fault) = pass.ended();
         let Some(fault) = fault else { return Ok(()) };
         if let Some(place) = wrong(jobs, &fault) {
             progress.covered(place, Cover::Contradicted);
@@ -81,7 +83,7 @@ pub(super) fn fetch_blocks<S: Store>(
         if let FetchError::Store(_) = &fault {
             return Err(fault);
         }
-        let another = source.go_on(&fault);
+        let another = source.go_on(&fault, left.make_contiguous());
         let worst = match verdict {
             Some(earlier) if earlier.class().exit_code() >= fault.class().exit_code() => earlier,
             _ => fault,
@@ -124,11 +126,16 @@ fn segments(jobs: &[Job<'_>]) -> Open {
     open.into()
 }
 
-/// What of `open` an earlier run did not leave, or not as the tree has it.
-fn missing<S: Store>(open: Open, jobs: &[Job<'_>], store: &S, progress: &mut dyn Progress) -> Open {
+/// What of `open` an earlier run did not leave, or not as the tree has it; and what it did.
+fn missing<S: Store>(
+    open: Open,
+    jobs: &[Job<'_>],
+    store: &S,
+    progress: &mut dyn Progress,
+) -> (Open, Vec<ByteRange>) {
     let pass = Pass::new(jobs, store, Open::new());
     let mut buffer = vec![0; CHUNK];
-    let mut missing: Vec<ByteRange> = Vec::new();
+    let (mut missing, mut found): (Vec<ByteRange>, Vec<ByteRange>) = Default::default();
     for segment in open {
         let steps = segment.len().div_ceil(CHUNK_BYTES);
         let chunks = (0..steps).filter_map(|step| {
@@ -140,6 +147,7 @@ fn missing<S: Store>(open: Open, jobs: &[Job<'_>], store: &S, progress: &mut dyn
             let chunk = buffer.get_mut(..len).unwrap_or_default();
             if store.earlier(range.offset(), chunk) && pass.is_right(range.offset(), chunk) {
                 tell(progress, range);
+                found.push(range);
                 continue;
             }
             // One request for chunks that follow each other.
@@ -154,7 +162,7 @@ fn missing<S: Store>(open: Open, jobs: &[Job<'_>], store: &S, progress: &mut dyn
             }
         }
     }
-    missing.into()
+    (missing.into(), found)
 }
 
 /// What one mirror is asked for, by all lanes together.

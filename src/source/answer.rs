@@ -98,7 +98,8 @@ pub(super) struct StreamFacts {
 
 /// Judges the head of a response to a request for everything, or, to take up a cut body, for what
 /// is left from an offset on. Gives the offset of the body's first byte: that one, or 0 where a
-/// server that knows no ranges answers with the very same thing from its beginning.
+/// server that knows no ranges answers with the very same thing from its beginning. That it is the
+/// same is certain only with a validator.
 pub(super) fn judge_stream(
     status: StatusCode,
     headers: &HeaderMap,
@@ -122,7 +123,7 @@ pub(super) fn judge_stream(
                 None => None,
             };
             let facts = StreamFacts { len, validator };
-            let same = known.is_none_or(|(_, it)| *it == facts && it.validator.is_some());
+            let same = known.is_none_or(|(_, it)| *it == facts);
             if same { Ok((0, facts)) } else { Err(changed("the body began anew, as another one")) }
         }
         (StatusCode::PARTIAL_CONTENT, Some((from, known))) => {
@@ -160,8 +161,7 @@ fn judge_status(
     Err(match status {
         StatusCode::PARTIAL_CONTENT => return Ok(()),
         StatusCode::OK | StatusCode::RANGE_NOT_SATISFIABLE if known.is_some() => changed(text),
-        StatusCode::OK => Trouble::lasting(Failure::NoRange, text),
-        StatusCode::RANGE_NOT_SATISFIABLE => bad(text),
+        StatusCode::OK | StatusCode::RANGE_NOT_SATISFIABLE => bad(text),
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
             Trouble { pause: pause(headers), ..Trouble::passing(Failure::Unavailable, text) }
         }
@@ -370,7 +370,8 @@ mod tests {
             (206, &[rest, tag], Some(&known), Ok((10, known.clone()))),
             (206, &[rest], Some(&blind), Ok((10, tagged(Some(100), None)))),
             (200, &[length, tag], Some(&known), Ok((0, known.clone()))),
-            (200, &[], Some(&blind), Err(Failure::Changed)),
+            (200, &[], Some(&blind), Ok((0, blind.clone()))),
+            (200, &[length], Some(&blind), Err(Failure::Changed)),
             (200, &[length, ("etag", "\"b\"")], Some(&known), Err(Failure::Changed)),
             (206, &[rest, ("etag", "\"b\"")], Some(&known), Err(Failure::Changed)),
             (206, &[("content-range", "bytes 10-98/99"), tag], Some(&known), Err(Failure::Changed)),
@@ -395,7 +396,7 @@ mod tests {
     #[test]
     fn each_status_has_one_meaning() {
         let cases = [
-            (200, Failure::NoRange, false),
+            (200, Failure::BadAnswer, false),
             (203, Failure::BadAnswer, false),
             (204, Failure::BadAnswer, false),
             (226, Failure::BadAnswer, false),

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Error, Failure, Source, Transport};
 use crate::escape::escape;
+use crate::limits;
 use crate::request::pull::stem;
-use crate::units::ByteRange;
 use crate::url::SourceUrl;
 
 /// The place of an image, as far as others can stand beside it.
@@ -115,7 +115,8 @@ impl Beside {
             }
         };
         match opened {
-            Ok(source) => source.within(limit).map(Some),
+            // What flows has no length before it is here.
+            Ok(source) => source.within(limit)?.taken_in(limit, limits::SPOOL_RESERVE).map(Some),
             Err(Error::Server { failure: Failure::Absent, .. }) => Ok(None),
             Err(Error::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -127,11 +128,7 @@ impl Beside {
     /// # Errors
     /// As [`Self::open`].
     pub fn read(&self, name: &OsStr, limit: u64) -> Result<Option<Vec<u8>>, Error> {
-        let Some(mut source) = self.open(name, limit)? else { return Ok(None) };
-        match ByteRange::new(0, source.len()) {
-            Some(range) => source.read(range, limit).map(Some),
-            None => Ok(Some(Vec::new())),
-        }
+        self.open(name, limit)?.map(|source| source.all(limit)).transpose()
     }
 
     /// The image's name with `suffix` behind it.

@@ -14,12 +14,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Error;
-use super::answer::{StreamFacts, Trouble};
+use super::answer::Trouble;
 use super::frame::{self, Open, Request};
-use super::http::{Remote, Stop};
+use super::http::{Opening, Remote, Stop};
 use super::link::{self, Body, Flow, Opened};
 use super::pace::Pace;
 use super::process::{LANES, Running, further_lanes, isolate};
+use super::whole::Whole;
 use crate::cage::Role;
 use crate::units::ByteRange;
 
@@ -91,18 +92,12 @@ impl Child {
         Ok(Self { _process: process, lanes: links.map(lane) })
     }
 
-    /// Sends the first request and takes its answer.
-    pub(super) fn open(&mut self, open: Open) -> Result<Opened, link::Error> {
-        let (mut link, id) = self.first().ask(&Request::Open(Box::new(open)), 0)?;
-        link::read_opened(&mut link, id)
-    }
-
-    /// Asks for everything; gives what is known of it before its bytes flow.
-    pub(super) fn stream(&mut self, open: Open) -> Result<(Option<u64>, Flow), link::Error> {
+    /// Sends the first request and takes its answer, and how the rest of it is read where
+    /// everything flows.
+    pub(super) fn open(&mut self, open: Open) -> Result<(Opened, Flow), link::Error> {
         let limit = open.size_max;
-        let (mut link, id) = self.first().ask(&Request::Stream(Box::new(open)), 0)?;
-        let len = link::read_flowing(&mut link, id)?;
-        Ok((len, Flow::new(id, limit)))
+        let (mut link, id) = self.first().ask(&Request::Open(Box::new(open)), 0)?;
+        Ok((link::read_opened(&mut link, id)?, Flow::new(id, limit)))
     }
 
     /// Takes more of what flows.
@@ -112,7 +107,12 @@ impl Child {
         buffer: &mut [u8],
     ) -> Result<usize, link::Error> {
         let Lane { link, deadline, pace, .. } = self.first();
-        flow.read(&mut Patient { link, left: deadline.left().min(pace.silence()) }, buffer)
+        let left = deadline.left().min(pace.silence());
+        if left.is_zero() {
+            return Err(link::Error::Late);
+        }
+        link.set_read_timeout(Some(left))?;
+        flow.read(&mut Patient { link, left }, buffer)
     }
 
     /// The lane that is always there.
@@ -188,11 +188,11 @@ pub fn run_child() -> ExitCode {
 fn serve(first: &UnixStream) -> io::Result<()> {
     let (id, open) = match frame::read_request(&mut &*first)? {
         Some((id, Request::Open(open))) => (id, open),
-        Some((id, Request::Stream(open))) => return stream(first, id, *open),
         _ => return Err(io::ErrorKind::InvalidData.into()),
     };
     let remote = match Remote::open(*open) {
-        Ok(remote) => remote,
+        Ok(Opening::Ranged(remote)) => remote,
+        Ok(Opening::Whole(whole)) => return flow(first, id, *whole),
         Err(trouble) => return failed(first, id, &trouble),
     };
     for link in further_lanes()? {
@@ -204,8 +204,7 @@ fn serve(first: &UnixStream) -> io::Result<()> {
             }
         })?;
     }
-    let opened = Opened { len: remote.len(), validator: remote.has_validator() };
-    frame::send_opened(&mut &*first, id, opened)?;
+    frame::send_opened(&mut &*first, id, (remote.len(), remote.has_validator()))?;
     answer(first, remote)
 }
 
@@ -226,9 +225,10 @@ fn answer(link: &UnixStream, mut remote: Remote) -> io::Result<()> {
     Ok(())
 }
 
-fn stream(link: &UnixStream, id: u32, open: Open) -> io::Result<()> {
-    let begin = &mut |facts: &StreamFacts| frame::send_flowing(&mut &*link, id, facts.len);
-    match Remote::stream(open, begin, &mut |bytes| frame::send_data(&mut &*link, id, bytes)) {
+/// Hands on all that a server gives, unasked.
+fn flow(link: &UnixStream, id: u32, whole: Whole) -> io::Result<()> {
+    frame::send_flowing(&mut &*link, id, whole.len())?;
+    match whole.copy(&mut |bytes| frame::send_data(&mut &*link, id, bytes)) {
         Ok(()) => frame::send_end(&mut &*link, id),
         Err(Stop::Server(trouble)) => failed(link, id, &trouble),
         Err(Stop::Parent(error)) => Err(error),

@@ -78,7 +78,7 @@ impl Source {
         Ok(Self::streaming(name, stream, limits::IMAGE))
     }
 
-    fn streaming(name: String, stream: Stream, len: u64) -> Self {
+    pub(super) fn streaming(name: String, stream: Stream, len: u64) -> Self {
         let (mode, bytes) = (Mode::Linear, Bytes::Stream(Box::new(stream)));
         Self::new(name, len, (mode, bytes))
     }
@@ -100,11 +100,12 @@ impl Source {
             (Some(format), None) => format,
         };
         let (name, beside) = (self.name.clone(), self.beside.clone());
+        let from_server = self.from_server;
         let decoder = Decoder::start(self, format, terms)?;
         let stream = Stream::new(&name, Flow::Decoder(Box::new(decoder)), terms.reserve)?;
         let mut source = Self::streaming(name, stream, terms.size_max);
         source.layer = Layer::Taken(format);
-        source.beside = beside;
+        (source.beside, source.from_server) = (beside, from_server);
         let head = source.head()?;
         if let (Some(inner), None) = (Format::detect(&head), claimed_len(&head)) {
             return Err(Error::Nested { name: source.name, outer: format, inner });
@@ -116,7 +117,7 @@ impl Source {
     fn head(&mut self) -> Result<Vec<u8>, Error> {
         let head = match &mut self.bytes {
             Bytes::Stream(stream) => stream.head(HEAD)?,
-            Bytes::Ended | Bytes::File(_) | Bytes::Remote(_) => {
+            Bytes::Ended | Bytes::File(_) | Bytes::Remote(..) => {
                 let limit = u64::try_from(HEAD).unwrap_or(u64::MAX);
                 let range = ByteRange::new(0, self.len.min(limit));
                 range.map(|it| self.read(it, limit)).transpose()?.unwrap_or_default()
@@ -132,12 +133,15 @@ impl Source {
     fn settled(mut self, head: &[u8], terms: &Terms) -> Result<Self, Error> {
         let Bytes::Stream(stream) = &mut self.bytes else { return Ok(self) };
         stream.leave(terms.reserve);
+        // What comes in one pass was not judged yet when a mirror fails: the next one begins anew.
+        self.mirrors = None;
         let limit = terms.size_max.min(limits::IMAGE);
         match claimed_len(head) {
             Some(len) if len > limit => {
                 return Err(Error::TooLarge { name: self.name, len, limit });
             }
-            Some(len) => self.len = len,
+            // What a server announces is held against the table, as with ranges.
+            Some(len) => self.len = stream.announced_len().unwrap_or(len),
             None => {
                 self.len = stream.keep_all(limit)?;
                 self = self.in_memory()?;
@@ -154,15 +158,17 @@ impl Source {
                 let sealed = stream.into_kept().seal().map_err(|it| memory(&self.name, it))?;
                 Bytes::File(sealed.into_file())
             }
-            other @ (Bytes::Ended | Bytes::File(_) | Bytes::Remote(_)) => other,
+            other @ (Bytes::Ended | Bytes::File(_) | Bytes::Remote(..)) => other,
         };
         self.mode = Mode::Spooled;
         Ok(self)
     }
 
-    /// Keeps the whole of a stream in memory, at most `limit` bytes; anything else stays as it is.
-    pub(super) fn taken_in(mut self, limit: u64) -> Result<Self, Error> {
+    /// Keeps the whole of a stream in memory, at most `limit` bytes, and leaves `reserve` of it free;
+    /// anything else stays as it is.
+    pub(super) fn taken_in(mut self, limit: u64, reserve: u64) -> Result<Self, Error> {
         let Bytes::Stream(stream) = &mut self.bytes else { return Ok(self) };
+        stream.leave(reserve);
         self.len = stream.keep_all(limit)?;
         if self.len == 0 {
             return Err(Error::Empty { name: self.name });
@@ -206,6 +212,14 @@ impl Source {
         stream.only(ranges.into_iter().filter(|it| it.end() <= self.len).collect())
     }
 
+    /// Takes back that a range will be read.
+    ///
+    /// # Errors
+    /// [`Error::Memory`].
+    pub(crate) fn forgo(&mut self, range: ByteRange) -> Result<(), Error> {
+        if let Bytes::Stream(stream) = &mut self.bytes { stream.forgo(range) } else { Ok(()) }
+    }
+
     /// Bytes in memory that are given back as they are read.
     pub(crate) fn held(&self) -> u64 {
         if let Bytes::Stream(stream) = &self.bytes { stream.held() } else { 0 }
@@ -218,7 +232,7 @@ impl Source {
     pub(crate) fn end(&mut self) -> Result<(), Error> {
         match &mut self.bytes {
             Bytes::Stream(stream) => stream.end(self.len),
-            Bytes::Ended | Bytes::File(_) | Bytes::Remote(_) => Ok(()),
+            Bytes::Ended | Bytes::File(_) | Bytes::Remote(..) => Ok(()),
         }
     }
 }

@@ -335,7 +335,6 @@ impl Failure {
             Self::BadAnswer => "the server answers another question",
             Self::Changed => "the image changed while it was read",
             Self::Denied => "the server does not let us have it",
-            Self::NoRange => "the server ignores byte ranges",
             Self::Redirect => "a redirect that is not followed",
             Self::Stalled => "the server is too slow",
             Self::Tls => "the server does not prove who it is",
@@ -354,7 +353,6 @@ impl Failure {
             Self::Denied => {
                 ("source-denied", "an image that everybody may read", "check URL and server")
             }
-            Self::NoRange => ("source-no-range", "a server with byte ranges", "use another server"),
             Self::Redirect => {
                 ("source-redirect", "few redirects, none back into the clear", "check the server")
             }

@@ -15,7 +15,7 @@ use std::io::{self, IoSlice, Read, Write};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::link::{Failure, Opened};
+use super::link::Failure;
 use super::pace::Pace;
 use crate::limits;
 use crate::units::ByteRange;
@@ -25,7 +25,6 @@ const HEAD: usize = 9;
 
 const OPEN: u8 = 1;
 const READ: u8 = 2;
-const STREAM: u8 = 3;
 
 pub(super) const OPENED: u8 = 0x81;
 pub(super) const DATA: u8 = 0x82;
@@ -65,12 +64,7 @@ impl fmt::Debug for Secrets {
 #[derive(Debug)]
 pub(super) enum Request {
     Open(Box<Open>),
-    Read {
-        offset: u64,
-        len: u64,
-    },
-    /// In place of the first message: the whole body follows its answer, in order.
-    Stream(Box<Open>),
+    Read { offset: u64, len: u64 },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +111,6 @@ pub(super) fn send(link: &mut impl Write, id: u32, kind: u8, payload: &[u8]) -> 
 pub(super) fn send_request(link: &mut impl Write, id: u32, request: &Request) -> io::Result<()> {
     match request {
         Request::Open(open) => send(link, id, OPEN, &Zeroizing::new(serde_json::to_vec(open)?)),
-        Request::Stream(open) => send(link, id, STREAM, &Zeroizing::new(serde_json::to_vec(open)?)),
         Request::Read { offset, len } => {
             send(link, id, READ, &[offset.to_le_bytes(), len.to_le_bytes()].concat())
         }
@@ -138,20 +131,23 @@ pub(super) fn read_request(link: &mut impl Read) -> io::Result<Option<(u32, Requ
     let wire = Wire::new(&payload);
     let request = match (head.kind, wire.u64_le(0), wire.u64_le(8)) {
         (OPEN, _, _) => Request::Open(Box::new(serde_json::from_slice(&payload)?)),
-        (STREAM, _, _) => Request::Stream(Box::new(serde_json::from_slice(&payload)?)),
         (READ, Some(offset), Some(len)) if payload.len() == 16 => Request::Read { offset, len },
         _ => return Err(io::ErrorKind::InvalidData.into()),
     };
     Ok(Some((head.id, request)))
 }
 
-/// Answers an open request.
-pub(super) fn send_opened(link: &mut impl Write, id: u32, opened: Opened) -> io::Result<()> {
-    let payload = [&opened.len.to_le_bytes()[..], &[u8::from(opened.validator)]].concat();
-    send(link, id, OPENED, &payload)
+/// Answers an open request: ranges may be asked for.
+pub(super) fn send_opened(
+    link: &mut impl Write,
+    id: u32,
+    (len, validator): (u64, bool),
+) -> io::Result<()> {
+    send(link, id, OPENED, &[&len.to_le_bytes()[..], &[u8::from(validator)]].concat())
 }
 
-/// Begins the answer to a request for everything. The length goes as one more, 0 is an unknown one.
+/// Answers an open request: the whole body follows, and nothing can be asked for. The length goes as
+/// one more, 0 is an unknown one.
 pub(super) fn send_flowing(link: &mut impl Write, id: u32, len: Option<u64>) -> io::Result<()> {
     let len = len.map_or(0, |it| it.saturating_add(1));
     send(link, id, FLOWING, &len.to_le_bytes())

@@ -11,16 +11,17 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
-use reqwest::{Client, Response};
+use reqwest::header::{ACCEPT_ENCODING, HeaderValue, IF_RANGE, RANGE};
+use reqwest::{Client, Response, StatusCode};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
-use super::answer::{self, Facts, StreamFacts, Trouble};
+use super::answer::{self, Facts, Trouble};
 use super::client::{Clients, cut, trouble};
 use super::frame::Open;
 use super::link::Failure;
 use super::pace::Pace;
+use super::whole::Whole;
 use crate::units::ByteRange;
 
 /// Bytes the first request asks for: room for a partition table with either sector size. They
@@ -28,7 +29,7 @@ use crate::units::ByteRange;
 const PREFIX: u64 = 32 * 1024;
 
 /// A connection that delivered this much was a good one: the count of retries starts anew.
-const PROGRESS: u64 = 1 << 20;
+pub(super) const PROGRESS: u64 = 1 << 20;
 
 /// Bytes that are worth a frame of their own. TLS records (16 KiB) are gathered up to that.
 const ENOUGH: usize = 128 * 1024;
@@ -51,11 +52,17 @@ impl From<Trouble> for Stop {
     }
 }
 
-/// Where it goes what a stream is; fails when the parent is gone.
-pub(super) type Begin<'a> = &'a mut dyn FnMut(&StreamFacts) -> io::Result<()>;
-
 /// Where bytes go; fails when the parent is gone.
 pub(super) type Out<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<()>;
+
+/// What a server has to give.
+#[derive(Debug)]
+pub(super) enum Opening {
+    /// Ranges.
+    Ranged(Remote),
+    /// All of it, in order.
+    Whole(Box<Whole>),
+}
 
 /// One connection's worth of a server: asks one thing at a time.
 #[derive(Debug)]
@@ -69,13 +76,17 @@ pub(super) struct Remote {
 
 impl Remote {
     /// Asks for the first bytes and learns the length.
-    pub(super) fn open(open: Open) -> Result<Self, Trouble> {
+    pub(super) fn open(open: Open) -> Result<Opening, Trouble> {
         let size_max = open.size_max;
         let mut remote = Self::unopened(open)?;
         let mut tries = Tries::new(remote.pace());
         loop {
             match remote.open_once(size_max) {
-                Ok(()) => return Ok(remote),
+                Ok(None) => return Ok(Opening::Ranged(remote)),
+                Ok(Some(whole)) => {
+                    let whole = Whole::begin(remote, whole, size_max)?;
+                    return Ok(Opening::Whole(Box::new(whole)));
+                }
                 Err(trouble) => tries.again(trouble)?,
             }
         }
@@ -88,28 +99,6 @@ impl Remote {
         Ok(Self { runtime, client, clients, facts, prefix: Vec::new() })
     }
 
-    /// Hands the whole body to `out` as it comes, from its first byte on, after its length (if it
-    /// is known) went to `begin`.
-    pub(super) fn stream(open: Open, begin: Begin<'_>, out: Out<'_>) -> Result<(), Stop> {
-        let size_max = open.size_max;
-        let remote = Self::unopened(open)?;
-        let (mut known, mut at): (Option<StreamFacts>, u64) = (None, 0);
-        let mut tries = Tries::new(remote.pace());
-        loop {
-            let start = at;
-            match remote.stream_once(size_max, &mut known, &mut at, (&mut *begin, &mut *out)) {
-                Ok(()) => return Ok(()),
-                Err(Stop::Server(trouble)) => {
-                    if at.saturating_sub(start) >= PROGRESS {
-                        tries = Tries::new(remote.pace());
-                    }
-                    tries.again(trouble)?;
-                }
-                Err(parent) => return Err(parent),
-            }
-        }
-    }
-
     fn unopened(open: Open) -> Result<Self, Trouble> {
         let clients = Arc::new(Clients::new(open)?);
         let (runtime, client) = (runtime()?, clients.client()?);
@@ -117,7 +106,7 @@ impl Remote {
         Ok(Self { runtime, client, clients, facts, prefix: Vec::new() })
     }
 
-    fn pace(&self) -> &Pace {
+    pub(super) fn pace(&self) -> &Pace {
         self.clients.pace()
     }
 
@@ -160,12 +149,16 @@ impl Remote {
         Ok(())
     }
 
-    fn open_once(&mut self, size_max: u64) -> Result<(), Trouble> {
+    /// The answer itself where it has everything.
+    fn open_once(&mut self, size_max: u64) -> Result<Option<Response>, Trouble> {
         let asked = ByteRange::new(0, PREFIX)
             .ok_or_else(|| Trouble::lasting(Failure::BadAnswer, "the first range is empty"))?;
         let mut prefix = Vec::new();
         let opened = self.runtime.block_on(async {
             let response = self.ask(Some((asked.offset(), Some(asked.end())))).await?;
+            if response.status() == StatusCode::OK {
+                return Ok(Err(response));
+            }
             let (range, facts) = answer::judge(response.status(), response.headers(), asked, None)?;
             within(facts.len, size_max)?;
             let keep = &mut |bytes: &[u8]| {
@@ -173,16 +166,19 @@ impl Remote {
                 Ok(())
             };
             self.body(response, Due::Exactly(range.len()), keep).await?;
-            Ok(facts)
+            Ok(Ok(facts))
         });
         match opened {
-            Ok(facts) => (self.facts, self.prefix) = (facts, prefix),
-            Err(Stop::Server(trouble)) => return Err(trouble),
+            Ok(Ok(facts)) => {
+                (self.facts, self.prefix) = (facts, prefix);
+                Ok(None)
+            }
+            Ok(Err(whole)) => Ok(Some(whole)),
+            Err(Stop::Server(trouble)) => Err(trouble),
             Err(Stop::Parent(error)) => {
-                return Err(Trouble::lasting(Failure::Unavailable, error.to_string()));
+                Err(Trouble::lasting(Failure::Unavailable, error.to_string()))
             }
         }
-        Ok(())
     }
 
     fn copy_once(&self, range: ByteRange, at: &mut u64, out: Out<'_>) -> Result<(), Stop> {
@@ -198,53 +194,20 @@ impl Remote {
         })
     }
 
-    /// One answer of a stream, from byte `at` on; one that begins at 0 again is passed over up to
-    /// there.
-    fn stream_once(
-        &self,
-        size_max: u64,
-        known: &mut Option<StreamFacts>,
-        at: &mut u64,
-        (begin, out): (Begin<'_>, Out<'_>),
-    ) -> Result<(), Stop> {
-        self.runtime.block_on(async {
-            let from = (*at > 0).then_some((*at, None));
-            let response = self.ask_with(from, known.as_ref().and_then(|it| it.validator.as_ref()));
-            let response = response.await?;
-            let (start, facts) = answer::judge_stream(
-                response.status(),
-                response.headers(),
-                known.as_ref().map(|it| (*at, it)),
-            )?;
-            facts.len.map_or(Ok(()), |len| within(len, size_max))?;
-            if known.is_none() {
-                begin(&facts).map_err(Stop::Parent)?;
-            }
-            let due = facts
-                .len
-                .map_or(Due::AtMost(size_max), |len| Due::Exactly(len.saturating_sub(start)));
-            *known = Some(facts);
-            let mut passed = start;
-            let rest = &mut |bytes: &[u8]| {
-                let end = passed.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-                let old = usize::try_from(at.saturating_sub(passed)).unwrap_or(usize::MAX);
-                out(bytes.get(old..).unwrap_or_default())?;
-                (passed, *at) = (end, end.max(*at));
-                Ok(())
-            };
-            self.body(response, due, rest).await
-        })
-    }
-
     async fn ask(&self, range: Option<(u64, Option<u64>)>) -> Result<Response, Trouble> {
         self.ask_with(range, self.facts.validator.as_ref()).await
     }
 
+    /// Runs what is to be done over this connection.
+    pub(super) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
     /// Asks for the bytes from an offset on, up to an end if there is one; or for everything.
-    async fn ask_with(
+    pub(super) async fn ask_with(
         &self,
         range: Option<(u64, Option<u64>)>,
-        validator: Option<&reqwest::header::HeaderValue>,
+        validator: Option<&HeaderValue>,
     ) -> Result<Response, Trouble> {
         let mut request = self.clients.request(&self.client).header(ACCEPT_ENCODING, "identity");
         if let Some((offset, end)) = range {
@@ -261,7 +224,12 @@ impl Remote {
     }
 
     /// Reads a body of as many bytes as are due.
-    async fn body(&self, mut response: Response, due: Due, out: Out<'_>) -> Result<(), Stop> {
+    pub(super) async fn body(
+        &self,
+        mut response: Response,
+        due: Due,
+        out: Out<'_>,
+    ) -> Result<(), Stop> {
         let (Due::Exactly(mut left) | Due::AtMost(mut left)) = due;
         let mut rate = Rate::new(self.pace());
         let (mut gathered, mut waited) = (Vec::new(), Duration::ZERO);
@@ -309,12 +277,12 @@ impl Remote {
 
 /// How long a body has to be.
 #[derive(Clone, Copy, Debug)]
-enum Due {
+pub(super) enum Due {
     Exactly(u64),
     AtMost(u64),
 }
 
-fn within(len: u64, size_max: u64) -> Result<(), Trouble> {
+pub(super) fn within(len: u64, size_max: u64) -> Result<(), Trouble> {
     if len <= size_max {
         return Ok(());
     }
@@ -332,19 +300,19 @@ fn runtime() -> Result<Runtime, Trouble> {
 
 /// Bounded repetition with growing pauses.
 #[derive(Debug)]
-struct Tries {
+pub(super) struct Tries {
     left: u32,
     pause: Duration,
     pause_max: Duration,
 }
 
 impl Tries {
-    fn new(pace: &Pace) -> Self {
+    pub(super) fn new(pace: &Pace) -> Self {
         Self { left: pace.retries, pause: pace.backoff, pause_max: pace.backoff_max }
     }
 
     /// Waits and lets the caller try again, or gives the trouble back.
-    fn again(&mut self, trouble: Trouble) -> Result<(), Trouble> {
+    pub(super) fn again(&mut self, trouble: Trouble) -> Result<(), Trouble> {
         if !trouble.passing || self.left == 0 {
             return Err(trouble);
         }

@@ -17,6 +17,7 @@ use crate::units::ByteRange;
 #[derive(Debug)]
 pub(crate) struct Lane<'a> {
     name: &'a str,
+    from_server: bool,
     len: u64,
     bytes: LaneBytes<'a>,
 }
@@ -34,8 +35,8 @@ impl Source {
     /// # Errors
     /// [`Error::Ended`].
     pub(crate) fn lanes(&mut self, wanted: usize) -> Result<Vec<Lane<'_>>, Error> {
-        let (name, len) = (self.name.as_str(), self.len);
-        let lane = |bytes| Lane { name, len, bytes };
+        let (name, from_server, len) = (self.name.as_str(), self.from_server, self.len);
+        let lane = |bytes| Lane { name, from_server, len, bytes };
         let count = wanted.max(1);
         Ok(match &mut self.bytes {
             Bytes::Ended => return Err(Error::Ended { name: name.to_owned() }),
@@ -45,7 +46,7 @@ impl Source {
             }
             // It goes forward only.
             Bytes::Stream(stream) => vec![lane(LaneBytes::Stream(stream))],
-            Bytes::Remote(child) => {
+            Bytes::Remote(child, _) => {
                 let deadline = child.deadline();
                 let remote = |it| lane(LaneBytes::Remote(it, deadline));
                 child.lanes().iter_mut().take(count).map(remote).collect()
@@ -57,7 +58,7 @@ impl Source {
 impl Lane<'_> {
     /// Which server, where there is one: its URL, escaped, without the query.
     pub(crate) fn server(&self) -> Option<&str> {
-        matches!(self.bytes, LaneBytes::Remote(..)).then_some(self.name)
+        self.from_server.then_some(self.name)
     }
 
     /// As [`Source::read_into`].

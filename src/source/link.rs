@@ -16,11 +16,19 @@ use crate::wire::Wire;
 
 /// What the child learnt when it opened a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Opened {
-    /// Length, bytes: at least 1.
-    pub len: u64,
-    /// Whether the server named a strong validator, so that a change in the middle is noticed.
-    pub validator: bool,
+pub enum Opened {
+    /// The server knows byte ranges.
+    Ranged {
+        /// Length, bytes: at least 1.
+        len: u64,
+        /// Whether the server named a strong validator, so that a change in the middle is noticed.
+        validator: bool,
+    },
+    /// It does not: all of it comes now, in order.
+    Flowing {
+        /// Length, bytes, where the server says.
+        len: Option<u64>,
+    },
 }
 
 /// Why a child could not do what it was asked: its word only, as good as the server's.
@@ -34,8 +42,6 @@ pub enum Failure {
     Changed,
     /// The server has it, perhaps, and not for us.
     Denied,
-    /// The server ignores byte ranges.
-    NoRange,
     /// A redirect that is not followed.
     Redirect,
     /// The server stalls or drips.
@@ -49,12 +55,11 @@ pub enum Failure {
 }
 
 impl Failure {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Absent,
         Self::BadAnswer,
         Self::Changed,
         Self::Denied,
-        Self::NoRange,
         Self::Redirect,
         Self::Stalled,
         Self::Tls,
@@ -82,7 +87,6 @@ impl Failure {
             | Self::BadAnswer
             | Self::Changed
             | Self::Denied
-            | Self::NoRange
             | Self::Redirect
             | Self::Stalled
             | Self::Unavailable => Class::Net,
@@ -172,39 +176,26 @@ impl From<io::Error> for Error {
 /// [`Error::Failed`] for what the child reports; everything else is a child that lies.
 pub fn read_opened(link: &mut impl Read, id: u32) -> Result<Opened, Error> {
     let head = due_head(link, id)?;
-    if head.kind != OPENED {
-        return Err(not_due(link, head));
-    }
     let mut payload = [0; 9];
-    if usize::try_from(head.len) != Ok(payload.len()) {
+    let len = match head.kind {
+        OPENED => 9,
+        FLOWING => 8,
+        _ => return Err(not_due(link, head)),
+    };
+    if usize::try_from(head.len) != Ok(len) {
         return Err(Error::Length { kind: head.kind, found: head.len });
     }
-    link.read_exact(&mut payload)?;
-    match (Wire::new(&payload).u64_le(0), payload.last()) {
-        (Some(len), Some(flag @ (0 | 1))) if len > 0 => Ok(Opened { len, validator: *flag == 1 }),
+    link.read_exact(payload.get_mut(..len).unwrap_or_default())?;
+    match (head.kind, Wire::new(&payload).u64_le(0), payload.last()) {
+        (FLOWING, Some(more), _) => Ok(Opened::Flowing { len: more.checked_sub(1) }),
+        (_, Some(len @ 1..), Some(flag @ (0 | 1))) => {
+            Ok(Opened::Ranged { len, validator: *flag == 1 })
+        }
         _ => Err(Error::Report),
     }
 }
 
-/// Reads the beginning of the answer to a request for everything: the length, where the server
-/// says.
-///
-/// # Errors
-/// As [`read_opened`].
-pub fn read_flowing(link: &mut impl Read, id: u32) -> Result<Option<u64>, Error> {
-    let head = due_head(link, id)?;
-    if head.kind != FLOWING {
-        return Err(not_due(link, head));
-    }
-    let mut payload = [0; 8];
-    if usize::try_from(head.len) != Ok(payload.len()) {
-        return Err(Error::Length { kind: head.kind, found: head.len });
-    }
-    link.read_exact(&mut payload)?;
-    Ok(u64::from_le_bytes(payload).checked_sub(1))
-}
-
-/// The rest of the answer to a request for everything: bytes until the child says it is the end.
+/// What follows [`Opened::Flowing`]: bytes until the child says it is the end.
 #[derive(Debug)]
 pub struct Flow {
     id: u32,
@@ -475,15 +466,15 @@ mod tests {
             assert!(same(found, &expected), "{expected:?}");
         }
         let found = read_opened(&mut &opened(512, 1)[..], ID).unwrap();
-        assert_eq!(found, Opened { len: 512, validator: true });
+        assert_eq!(found, Opened::Ranged { len: 512, validator: true });
     }
 
     #[test]
     fn a_flow_ends_where_the_child_says_so_and_nowhere_else() {
-        let flowing = |payload: &[u8]| read_flowing(&mut &frame(ID, FLOWING, payload)[..], ID);
-        assert_eq!(flowing(&0_u64.to_le_bytes()).unwrap(), None);
-        assert_eq!(flowing(&8_u64.to_le_bytes()).unwrap(), Some(7));
-        assert!(flowing(&[8; 9]).is_err());
+        let flowing = |payload: &[u8]| read_opened(&mut &frame(ID, FLOWING, payload)[..], ID);
+        assert_eq!(flowing(&0_u64.to_le_bytes()).unwrap(), Opened::Flowing { len: None });
+        assert_eq!(flowing(&8_u64.to_le_bytes()).unwrap(), Opened::Flowing { len: Some(7) });
+        assert!(same(flowing(&[8; 9]), &Error::Length { kind: FLOWING, found: 9 }));
         let take = |stream: &[u8]| -> Result<Vec<u8>, Error> {
             let (mut flow, mut stream, mut bytes) = (Flow::new(ID, 8), stream, Vec::new());
             loop {

@@ -17,8 +17,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::child::Deadline;
-use super::{Error, Source, Transport};
+use super::{Bytes, Error, Source, Transport};
 use crate::finding::{Class, Finding, Refusal};
+use crate::units::ByteRange;
 use crate::url::SourceUrl;
 
 /// What kind of end it was with a mirror.
@@ -156,22 +157,34 @@ impl Source {
     /// was read before has to be judged without this source's word, as nothing says that the next
     /// one serves the same file.
     ///
+    /// Of that one nothing but `left` will be read, in this order if it comes in one pass.
+    ///
     /// Gives back whether there is one.
-    pub(crate) fn go_on(&mut self, refusal: &dyn Refusal) -> bool {
+    pub(crate) fn go_on(&mut self, refusal: &dyn Refusal, left: &[ByteRange]) -> bool {
         let Some(mirrors) = self.mirrors.clone() else { return false };
         // The child of the one that is dropped goes first.
-        self.bytes = super::Bytes::Ended;
+        self.bytes = Bytes::Ended;
         mirrors.drop_current(refusal);
         while let Some(opened) = mirrors.open_next() {
-            match opened {
-                Ok(source) => {
-                    // What was put behind it stays there.
-                    let behind = std::mem::take(&mut self.behind);
-                    *self = Self { behind, ..source };
-                    return true;
+            let mut source = match opened {
+                Ok(source) => source,
+                Err(error) => {
+                    mirrors.drop_current(&error);
+                    continue;
                 }
-                Err(error) => mirrors.drop_current(&error),
+            };
+            if let Bytes::Stream(stream) = &mut source.bytes {
+                // Where the image ends is known.
+                source.len = self.len;
+                if let Err(error) = stream.only(left.to_vec()) {
+                    mirrors.drop_current(&error);
+                    continue;
+                }
             }
+            // What was put behind it stays there, and so does what was seen.
+            let (behind, seen) = (std::mem::take(&mut self.behind), self.seen.take());
+            *self = Self { behind, seen, ..source };
+            return true;
         }
         false
     }

@@ -12,20 +12,19 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
+use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use data_encoding::HEXLOWER;
+use openssl::sha::Sha256;
 
 use crate::escape::escape;
 use crate::limits;
 use crate::policy_file::Credential;
 use crate::units::ByteRange;
 use crate::url::SourceUrl;
-use crate::wire;
 
 pub mod answer;
 mod beside;
@@ -48,13 +47,13 @@ mod secrets;
 mod spool;
 mod stream;
 mod transport;
+mod whole;
 
 pub use beside::Beside;
 pub use child::{CHILD_SUBCOMMAND, run_child};
 pub use decoded::{Layer, Terms};
 pub use decoder::{DECODE_SUBCOMMAND, Fault, run_decode_child};
 pub use error::Error;
-pub use flow::Flowing;
 pub(crate) use lanes::Lane;
 pub use link::Failure;
 pub use mirrors::{Dropped, Mirrors, Reason};
@@ -62,7 +61,9 @@ pub use pace::Pace;
 pub use transport::Transport;
 
 use child::{Child, Deadline};
-use stream::Stream;
+use flow::Flowing;
+use link::Opened;
+use stream::{Flow, Stream};
 
 /// How a source is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +129,8 @@ pub struct Source {
     name: String,
     len: u64,
     mode: Mode,
-    has_validator: bool,
+    /// Whether a server gave it, under the name that it has.
+    from_server: bool,
     layer: Layer,
     bytes: Bytes,
     beside: Beside,
@@ -147,7 +149,8 @@ pub(crate) type Seen = Arc<Mutex<Vec<(u64, Vec<u8>)>>>;
 enum Bytes {
     Ended,
     File(File),
-    Remote(Box<Child>),
+    /// With whether the server named a strong validator.
+    Remote(Box<Child>, bool),
     Stream(Box<Stream>),
 }
 
@@ -178,7 +181,7 @@ impl Source {
             name,
             len,
             mode,
-            has_validator: true,
+            from_server: false,
             layer,
             bytes,
             beside,
@@ -210,11 +213,19 @@ impl Source {
         deadline.judge_now(&name)?;
         let (mut child, open) = transport.child(url, deadline)?;
         let size_max = open.size_max;
-        let opened =
+        let (opened, flow) =
             child.open(open).map_err(|error| deadline.judge(Error::from_link(&name, error)))?;
-        let mut source =
-            Self::new(name, opened.len, (Mode::Ranged, Bytes::Remote(Box::new(child))));
-        source.has_validator = opened.validator;
+        let mut source = match opened {
+            Opened::Ranged { len, validator } => {
+                Self::new(name, len, (Mode::Ranged, Bytes::Remote(Box::new(child), validator)))
+            }
+            Opened::Flowing { len } => {
+                let flow = Flow::Server(Box::new(Flowing::new(&name, child, flow)));
+                let stream = Stream::new(&name, flow, limits::SPOOL_RESERVE)?.announced(len);
+                Self::streaming(name, stream, len.unwrap_or(size_max))
+            }
+        };
+        source.from_server = true;
         source.beside = Beside::url(url, transport);
         source.within(size_max)
     }
@@ -224,11 +235,18 @@ impl Source {
     ///
     /// # Errors
     /// [`Error::Digest`]; [`Error::Memory`] before anything is read; else as [`Self::read`].
-    pub fn whole(mut self, sha256: &[u8; 32], reserve: u64) -> Result<Self, Error> {
-        self = self.taken_in(limits::IMAGE)?;
-        let file = spool::whole(&mut self, sha256, reserve)?;
-        let (mode, bytes) = (Mode::Spooled, Bytes::File(file));
-        Ok(Self { mode, bytes, has_validator: true, mirrors: None, ..self })
+    pub fn whole(self, sha256: &[u8; 32], reserve: u64) -> Result<Self, Error> {
+        let mut hash = Sha256::new();
+        let sealed = self.sealed(reserve, |bytes| {
+            hash.update(bytes);
+            Ok::<_, Error>(())
+        })?;
+        let found = hash.finish();
+        if found != *sha256 {
+            let (expected, found) = (HEXLOWER.encode(sha256), HEXLOWER.encode(&found));
+            return Err(Error::Digest { name: sealed.name, expected, found });
+        }
+        Ok(sealed)
     }
 
     /// Takes the whole source, in order, into sealed memory that leaves `reserve` bytes free, unless it
@@ -242,14 +260,14 @@ impl Source {
         reserve: u64,
         seen: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<Self, E> {
-        self = self.taken_in(limits::IMAGE)?;
+        self = self.taken_in(limits::IMAGE, reserve)?;
         if self.mode == Mode::Spooled {
             spool::show(&mut self, seen)?;
             return Ok(self);
         }
         let file = spool::take(&mut self, reserve, seen)?;
         let (mode, bytes) = (Mode::Spooled, Bytes::File(file));
-        Ok(Self { mode, bytes, has_validator: true, mirrors: None, ..self })
+        Ok(Self { mode, bytes, mirrors: None, ..self })
     }
 
     /// Length, bytes: at least 1.
@@ -294,7 +312,10 @@ impl Source {
     /// checked against anything.
     #[must_use]
     pub fn has_validator(&self) -> bool {
-        self.has_validator
+        match &self.bytes {
+            Bytes::Remote(_, validator) => *validator,
+            Bytes::Ended | Bytes::File(_) | Bytes::Stream(_) => true,
+        }
     }
 
     /// Path or URL, escaped, without the query.
@@ -306,7 +327,7 @@ impl Source {
     /// Which server, where there is one: its URL, escaped, without the query.
     #[must_use]
     pub fn server(&self) -> Option<&str> {
-        matches!(self.bytes, Bytes::Remote(_)).then_some(self.name.as_str())
+        self.from_server.then_some(self.name.as_str())
     }
 
     /// Reads a range of at most `limit` bytes into memory.
@@ -327,6 +348,18 @@ impl Source {
             seen.push((range.offset(), bytes.clone()));
         }
         Ok(bytes)
+    }
+
+    /// All of it, at most `limit` bytes.
+    ///
+    /// # Errors
+    /// [`Error::Limit`]; else as [`Self::read`].
+    pub fn all(self, limit: u64) -> Result<Vec<u8>, Error> {
+        let mut source = self.taken_in(limit, limits::SPOOL_RESERVE)?;
+        match ByteRange::new(0, source.len) {
+            Some(range) => source.read(range, limit),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Keeps what is read into memory from now on; [`Self::seen`] is where.
@@ -378,7 +411,7 @@ impl Source {
             Bytes::Stream(stream) => {
                 fill_each(range, chunk, sink, |offset, part| stream.fill(offset, part))
             }
-            Bytes::Remote(child) => {
+            Bytes::Remote(child, _) => {
                 let deadline = child.deadline();
                 let fail = |error| deadline.judge(Error::from_link(name, error));
                 child.first().read(range).map_err(|error| fail(error).into()).and_then(
@@ -450,19 +483,4 @@ fn fill_each<E: From<Error>>(
         offset = offset.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
     }
     Ok(())
-}
-
-/// The text of a PEM bundle that holds at least one certificate.
-fn tls_roots(path: &Path) -> Result<String, Error> {
-    let name = escape(&path.to_string_lossy());
-    let fail = |source| Error::TlsRoots { name: name.clone(), source };
-    let bytes = wire::read_file_bounded(path, limits::TLS_ROOTS).map_err(fail)?;
-    let text = String::from_utf8(bytes).map_err(|error| fail(io::Error::other(error)))?;
-    let mut certificates = CertificateDer::pem_slice_iter(text.as_bytes());
-    match certificates.next() {
-        Some(Ok(_)) => (),
-        Some(Err(error)) => return Err(fail(io::Error::other(error))),
-        None => return Err(fail(io::Error::other("no certificate in it"))),
-    }
-    Ok(text)
 }

@@ -2,14 +2,11 @@
 #![forbid(unsafe_code)]
 //! Whole files in memory: sources whose every byte is asked for.
 //!
-//! **In:** a source and a SHA-256. **Out:** all of it in sealed memory. **Refuses:** to take the last
-//! memory of the machine, and a file with another SHA-256.
+//! **In:** a source. **Out:** all of it in sealed memory. **Refuses:** to take the last memory of the
+//! machine.
 
 use std::fs::File;
 use std::io;
-
-use data_encoding::HEXLOWER;
-use openssl::sha::Sha256;
 
 use super::{Error, Source};
 use crate::sys::memfd::{Memfd, available};
@@ -17,22 +14,6 @@ use crate::units::ByteRange;
 
 /// Bytes taken at a time.
 const CHUNK: usize = 1 << 20;
-
-/// Reads all of `source` into sealed memory and compares its SHA-256.
-pub(super) fn whole(source: &mut Source, expected: &[u8; 32], reserve: u64) -> Result<File, Error> {
-    let mut hash = Sha256::new();
-    let file = take(source, reserve, |chunk| {
-        hash.update(chunk);
-        Ok::<_, Error>(())
-    })?;
-    let found = hash.finish();
-    if found != *expected {
-        let name = source.name().to_owned();
-        let (expected, found) = (HEXLOWER.encode(expected), HEXLOWER.encode(&found));
-        return Err(Error::Digest { name, expected, found });
-    }
-    Ok(file)
-}
 
 /// Reads all of `source` into sealed memory; every byte is shown to `seen`, once and in order.
 pub(super) fn take<E: From<Error>>(

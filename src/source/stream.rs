@@ -15,6 +15,7 @@ use std::io::{self, Read};
 
 use super::Error;
 use super::decoder::Decoder;
+use super::flow::Flowing;
 use crate::limits;
 use crate::sys::memfd::{Memfd, available};
 use crate::units::ByteRange;
@@ -23,6 +24,7 @@ use crate::units::ByteRange;
 pub(super) enum Flow {
     Decoder(Box<Decoder>),
     Reader(Box<dyn Read + Send>),
+    Server(Box<Flowing>),
 }
 
 impl fmt::Debug for Flow {
@@ -30,6 +32,7 @@ impl fmt::Debug for Flow {
         f.write_str(match self {
             Self::Decoder(_) => "Decoder",
             Self::Reader(_) => "Reader",
+            Self::Server(_) => "Server",
         })
     }
 }
@@ -41,6 +44,8 @@ pub(super) struct Stream {
     flow: Flow,
     /// Bytes that came.
     at: u64,
+    /// How many a server said it has.
+    announced: Option<u64>,
     /// Whether no more will.
     ended: bool,
     kept: Memfd,
@@ -58,7 +63,18 @@ impl Stream {
         let kept = Memfd::create("veriroot-spool", 0)
             .map_err(|source| Error::Memory { name: name.clone(), source })?;
         let (at, unseen) = (0, limits::SPOOL_STEP);
-        Ok(Self { name, flow, at, ended: false, kept, unseen, reserve, wanted: None })
+        let (announced, wanted) = (None, None);
+        Ok(Self { name, flow, at, announced, ended: false, kept, unseen, reserve, wanted })
+    }
+
+    /// Notes how many bytes a server said it has.
+    pub(super) fn announced(self, announced: Option<u64>) -> Self {
+        Self { announced, ..self }
+    }
+
+    /// How many bytes a server said it has.
+    pub(super) fn announced_len(&self) -> Option<u64> {
+        self.announced
     }
 
     /// Leaves that much memory free from now on.
@@ -81,6 +97,13 @@ impl Stream {
         self.let_go(at, self.at)?;
         self.wanted = Some(ranges);
         Ok(())
+    }
+
+    /// Of what was to be read, this is not.
+    pub(super) fn forgo(&mut self, range: ByteRange) -> Result<(), Error> {
+        let Some(wanted) = self.wanted.take() else { return Ok(()) };
+        self.wanted = Some(wanted.iter().flat_map(|it| without(*it, range)).collect());
+        self.let_go(range.offset(), range.end().min(self.at))
     }
 
     /// Bytes that are in memory and will be read, and with that given back.
@@ -267,6 +290,7 @@ impl Stream {
         }
         let read = match &mut self.flow {
             Flow::Decoder(decoder) => decoder.read(buf)?,
+            Flow::Server(server) => server.read(buf)?,
             Flow::Reader(reader) => loop {
                 match reader.read(buf) {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -283,6 +307,14 @@ impl Stream {
     fn memory(&self, source: io::Error) -> Error {
         Error::Memory { name: self.name.clone(), source }
     }
+}
+
+/// What `gap` leaves of a range.
+fn without(range: ByteRange, gap: ByteRange) -> impl Iterator<Item = ByteRange> {
+    let part = |from: u64, to: u64| ByteRange::new(from, to.saturating_sub(from));
+    let before = part(range.offset(), range.end().min(gap.offset()));
+    let after = part(range.offset().max(gap.end()), range.end());
+    [before, after].into_iter().flatten()
 }
 
 /// The same bytes in order and without overlaps.
@@ -377,6 +409,26 @@ mod tests {
         }
         assert!(stream.end(LEN as u64).is_ok());
         assert_eq!(resident(&stream), 60 << 10);
+    }
+
+    #[test]
+    fn what_is_not_read_after_all_takes_no_memory() {
+        let bytes = bytes();
+        let mut stream = stream(bytes.clone());
+        read(&mut stream, 512 << 10, 4096).unwrap();
+        stream.only(vec![range(0, 1 << 20), range(2 << 20, 4096)]).unwrap();
+        for (offset, len) in [(0, 128 << 10), (256 << 10, 256 << 10), (768 << 10, 4096)] {
+            stream.forgo(range(offset, len)).unwrap();
+        }
+        assert_eq!(resident(&stream), (128 << 10) + 4096);
+        assert_eq!(read(&mut stream, 2 << 20, 4096).unwrap(), bytes[2 << 20..][..4096]);
+        assert_eq!(resident(&stream), (384 + 256 - 4) << 10);
+        for offset in [0, 256 << 10, 768 << 10] {
+            assert!(matches!(read(&mut stream, offset, 512), Err(Error::Gone { .. })), "{offset}");
+        }
+        for (offset, len) in [(128 << 10, 128 << 10), (512 << 10, 256 << 10), (772 << 10, 4096)] {
+            assert_eq!(read(&mut stream, offset, len).unwrap(), bytes[offset..offset + len]);
+        }
     }
 
     #[test]

@@ -6,16 +6,21 @@
 //! network children that are started by it. **Refuses:** TLS without roots to check it against,
 //! secrets that can't be read.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use zeroize::Zeroizing;
 
 use super::child::{Child, Deadline};
 use super::pace::Pace;
-use super::{Credential, Error, clock, frame, secrets, tls_roots};
+use super::{Credential, Error, clock, frame, secrets};
+use crate::escape::escape;
 use crate::limits;
 use crate::url::{Scheme, SourceUrl};
+use crate::wire;
 
 /// How bytes may travel: the machine's own configuration, never a server's.
 #[derive(Clone, Debug)]
@@ -79,4 +84,19 @@ impl Transport {
         let child = Child::start(&self.child, &self.pace, deadline);
         Ok((child.map_err(|source| Error::Child { source })?, open))
     }
+}
+
+/// The text of a PEM bundle that holds at least one certificate.
+fn tls_roots(path: &Path) -> Result<String, Error> {
+    let name = escape(&path.to_string_lossy());
+    let fail = |source| Error::TlsRoots { name: name.clone(), source };
+    let bytes = wire::read_file_bounded(path, limits::TLS_ROOTS).map_err(fail)?;
+    let text = String::from_utf8(bytes).map_err(|error| fail(io::Error::other(error)))?;
+    let mut certificates = CertificateDer::pem_slice_iter(text.as_bytes());
+    match certificates.next() {
+        Some(Ok(_)) => (),
+        Some(Err(error)) => return Err(fail(io::Error::other(error))),
+        None => return Err(fail(io::Error::other("no certificate in it"))),
+    }
+    Ok(text)
 }

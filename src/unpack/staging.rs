@@ -172,3 +172,20 @@ fn sweep(place: &Path, parent: &File, prefix: &str) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_in_memory_beyond_what_stays_free() {
+        let place = tempfile::tempdir_in("/dev/shm").unwrap();
+        let staging = Staging::create(place.path(), "tree").unwrap();
+        let tree = |memory| Totals { entries: 1, bytes: memory, memory };
+        assert!(staging.has_room(tree(4096), 0).is_ok());
+        for (memory, reserve) in [(4096, u64::MAX), (1 << 60, 0), (u64::MAX, u64::MAX)] {
+            let refused = staging.has_room(tree(memory), reserve);
+            assert!(matches!(refused, Err(UnpackError::Memory { needed, .. }) if needed == memory));
+        }
+    }
+}

@@ -2,10 +2,15 @@
 #![forbid(unsafe_code)]
 //! Heads and bodies that are no answer, each beside the one that is; secrets and proxies.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use veriroot::designator::Architecture;
+use veriroot::dissect::{Scope, dissect};
+use veriroot::finding::Refusal;
+use veriroot::image_filter::ImageFilter;
 use veriroot::policy_file::{Credential, Secret};
-use veriroot::source::{Failure, Transport};
+use veriroot::source::{Failure, Terms, Transport};
 
 use super::server::{Reply, Server, Then, ranged, status};
 use super::{ETAG, Error, failure, image, open, range, tls, transport, whole};
@@ -96,7 +101,17 @@ fn a_page_of_a_captive_portal_is_no_image() {
         let head = format!("Content-Type: text/html\r\nContent-Length: {}\r\n", body.len());
         Reply { body, ..status(200, &head) }
     });
-    assert_eq!(failure(open(&server.url("/i"), &transport())), Failure::NoRange);
+    // It comes whole, and nothing in it is a partition table or a file system.
+    let source = open(&server.url("/i"), &transport()).unwrap();
+    let terms = Terms { child: PathBuf::from(env!("CARGO_BIN_EXE_veriroot")), ..Terms::default() };
+    let scope = Scope {
+        architecture: Architecture::X86_64,
+        verity: Vec::new(),
+        claims: Vec::new(),
+        filter: ImageFilter::default(),
+    };
+    let error = dissect(source.decoded(&terms).unwrap(), &scope).unwrap_err();
+    assert_eq!(error.finding().id, "dissect-gpt");
 }
 
 #[test]

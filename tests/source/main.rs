@@ -159,7 +159,6 @@ fn passing_failures_are_retried_and_lasting_ones_are_not() {
         (204, Failure::BadAnswer),
         (304, Failure::BadAnswer),
         (416, Failure::BadAnswer),
-        (200, Failure::NoRange),
     ] {
         let server = Server::start(move |_| status(code, ""));
         assert_eq!(failure(open(&server.url("/i"), &transport())), expected, "{code}");

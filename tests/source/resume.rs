@@ -3,12 +3,15 @@
 //! Downloads that are cut go on where they were cut, and never as another image.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use veriroot::source::{Failure, Flowing};
-use veriroot::url::SourceUrl;
+use veriroot::source::{Failure, Mode, Transport};
 
-use super::server::{Request, Server, ranged, status};
-use super::{ETAG, Error, Reply, failure, fetch, image, open, transport, whole};
+use super::server::{Request, Server, Then, ranged, status};
+use super::{ETAG, Error, Reply, failure, fetch, hurried, image, open, transport, whole};
+
+/// No server has more than this here.
+const LIMIT: u64 = 1 << 20;
 
 /// Bytes of a body that gets cut, different for each request.
 fn cut_at(seed: usize, len: usize) -> usize {
@@ -52,22 +55,15 @@ fn two_hundred_cuts_at_any_byte_change_nothing() {
 /// Everything that flows, or why it broke off.
 fn flow(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Result<Vec<u8>, Error> {
     let server = Server::start(handler);
-    let url = SourceUrl::parse(&server.url("/image.raw.xz")).unwrap();
-    let mut flowing = Flowing::open(&url, &transport())?;
-    let (mut bytes, mut chunk) = (Vec::new(), vec![0; 7000]);
-    loop {
-        match flowing.read(&mut chunk)? {
-            0 => return Ok(bytes),
-            read => bytes.extend_from_slice(&chunk[..read]),
-        }
-    }
+    let source = open(&server.url("/image.raw.xz"), &transport())?;
+    assert_eq!(source.mode(), Mode::Linear);
+    source.all(LIMIT)
 }
 
-/// The whole image under a 200, or what is left of it where the request names a place.
+/// The whole image under a 200, or what is left of it where that is asked for.
 fn plain(image: &[u8], range: Option<&str>, headers: &str) -> Reply {
-    let from = range.map(|it| {
-        it.strip_prefix("bytes=").unwrap().strip_suffix('-').unwrap().parse::<usize>().unwrap()
-    });
+    let from =
+        range.and_then(|it| it.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
     let body = image[from.unwrap_or(0)..].to_vec();
     let length = format!("Content-Length: {}\r\n{headers}", body.len());
     match from {
@@ -84,8 +80,9 @@ fn plain(image: &[u8], range: Option<&str>, headers: &str) -> Reply {
 fn bodies_flow_from_servers_that_know_no_ranges() {
     let image = image();
     let served = image.clone();
+    // The one answer is read; nothing is asked for a second time.
     let flown = flow(move |request| {
-        assert!(request.header("range").is_none());
+        assert_eq!(request.number, 0);
         plain(&served, None, ETAG)
     });
     assert!(flown.unwrap() == image);
@@ -95,6 +92,38 @@ fn bodies_flow_from_servers_that_know_no_ranges() {
     for (code, expected) in [(404, Failure::Absent), (206, Failure::BadAnswer)] {
         assert_eq!(failure(flow(move |_| status(code, ""))), expected);
     }
+}
+
+#[test]
+fn whole_bodies_have_one_length_and_an_end() {
+    let image = image();
+    for (headers, expected) in [
+        ("Content-Length: 262144\r\n", Ok(())),
+        // The server means more than it has, or has more than we take.
+        ("Content-Length: 262145\r\n", Err(Failure::Unavailable)),
+        ("Content-Length: 1048577\r\n", Err(Failure::TooLarge)),
+        ("Content-Length: +262144\r\n", Err(Failure::Unavailable)),
+        ("Content-Length: 262144\r\nContent-Encoding: gzip\r\n", Err(Failure::BadAnswer)),
+        ("Content-Length: 262144\r\nTransfer-Encoding: chunked\r\n", Err(Failure::BadAnswer)),
+        ("ETag: one\r\n", Err(Failure::BadAnswer)),
+    ] {
+        let served = image.clone();
+        let server = Server::start(move |_| Reply { body: served.clone(), ..status(200, headers) });
+        let few = Transport { size_max: LIMIT, ..transport() };
+        let read = open(&server.url("/i"), &few).and_then(|it| it.all(LIMIT));
+        match expected {
+            Ok(()) => assert!(read.unwrap() == image),
+            Err(expected) => assert_eq!(failure(read), expected, "{headers}"),
+        }
+    }
+    let flood = flow(|_| Reply { then: Then::Flood, ..status(200, "") });
+    assert!(matches!(flood, Err(Error::TooLarge { .. })), "{:?}", flood.err());
+    let empty = flow(|_| status(200, "Content-Length: 0\r\n"));
+    assert!(matches!(empty, Err(Error::Empty { .. })));
+    // A shorter body than there is: no more is heard of it.
+    let short =
+        flow(move |_| Reply { body: image.clone(), ..status(200, "Content-Length: 9\r\n") });
+    assert_eq!(short.unwrap().len(), 9);
 }
 
 #[test]
@@ -116,6 +145,75 @@ fn a_cut_flow_goes_on_as_the_same_thing_or_not_at_all() {
                 refused => assert_eq!((same, failure(refused)), (false, Failure::Changed)),
             }
         }
+    }
+}
+
+#[test]
+fn two_hundred_cuts_of_a_whole_body_change_nothing() {
+    let image = image();
+    for (ranges, etag) in [(false, ETAG), (false, ""), (true, ETAG), (true, "")] {
+        let mut cuts = 0;
+        while cuts < 50 {
+            let (served, seed) = (image.clone(), cuts);
+            let flown = flow(move |request| {
+                let mut reply = plain(&served, request.header("range").filter(|_| ranges), etag);
+                if request.number < 2 {
+                    reply.body.truncate(cut_at(seed + request.number, reply.body.len()));
+                }
+                reply
+            });
+            assert!(flown.unwrap() == image, "{ranges} {etag} {seed}");
+            cuts += 2;
+        }
+    }
+}
+
+#[test]
+fn without_a_validator_a_body_that_begins_anew_begins_with_the_same_bytes() {
+    let image = image();
+    for (offset, same) in [(None, true), (Some(0), false), (Some(99_999), false)] {
+        let served = image.clone();
+        let flown = flow(move |request| {
+            let mut reply = plain(&served, None, "");
+            match (request.number, offset) {
+                (0, _) => reply.body.truncate(100_000),
+                (_, Some(offset)) => reply.body[offset] ^= 1,
+                (_, None) => {}
+            }
+            reply
+        });
+        match flown {
+            Ok(flown) => assert!(same && flown == image),
+            refused => assert_eq!((same, failure(refused)), (false, Failure::Changed)),
+        }
+    }
+    // What comes behind is judged by the tree.
+    let served = image.clone();
+    let flown = flow(move |request| {
+        let mut reply = plain(&served, None, "");
+        match request.number {
+            0 => reply.body.truncate(100_000),
+            _ => reply.body[100_000] ^= 1,
+        }
+        reply
+    });
+    assert!(flown.unwrap() != image);
+}
+
+#[test]
+fn a_whole_body_that_stalls_or_drips_ends_in_time() {
+    let image = image();
+    for then in [Then::Hold, Then::Drip(Duration::from_millis(50))] {
+        let served = image.clone();
+        let server = Server::start(move |_| {
+            let mut reply = plain(&served, None, ETAG);
+            reply.body.truncate(100);
+            Reply { then, ..reply }
+        });
+        let began = Instant::now();
+        let read = open(&server.url("/i"), &hurried()).and_then(|it| it.all(LIMIT));
+        assert_eq!(failure(read), Failure::Stalled, "{then:?}");
+        assert!(began.elapsed() < Duration::from_secs(10));
     }
 }
 

@@ -49,6 +49,10 @@ pub enum Misbehaviour {
         /// Bit, from 0.
         bit: u8,
     },
+    /// No Content-Length: the body goes in chunks.
+    Chunked,
+    /// No Content-Length: the body ends with the connection.
+    NoLength,
     /// So many extra headers.
     HeaderFlood(usize),
     /// One more header line, as it is.
@@ -67,6 +71,7 @@ pub(crate) struct Answer {
     pub(crate) stall_after: Option<u64>,
     pub(crate) drip: Option<(u64, Duration)>,
     pub(crate) endless: bool,
+    pub(crate) chunked: bool,
     pub(crate) close: bool,
     before: Vec<u8>,
     raw: Option<Vec<u8>>,
@@ -89,6 +94,7 @@ impl Answer {
             stall_after: None,
             drip: None,
             endless: false,
+            chunked: false,
             close: request.header("connection") == Some("close"),
             before: Vec::new(),
             raw: None,
@@ -171,6 +177,15 @@ impl Answer {
                 self.headers.push(format!("Content-Length: {}", self.len + 1));
             }
             Misbehaviour::Length(text) => self.set("Content-Length", text),
+            Misbehaviour::Chunked => {
+                self.set("Transfer-Encoding", "chunked");
+                self.unset("Content-Length");
+                self.chunked = true;
+            }
+            Misbehaviour::NoLength => {
+                self.unset("Content-Length");
+                self.close = true;
+            }
             Misbehaviour::FlipBit { offset, bit } => self.flip = Some((*offset, *bit)),
             Misbehaviour::HeaderFlood(count) => {
                 self.headers.extend((0..*count).map(|it| format!("X-Flood-{it}: flood")));

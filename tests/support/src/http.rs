@@ -330,12 +330,21 @@ fn send(answer: &Answer, out: &mut impl Write, number: usize, shared: &Shared) -
             }
             _ => vec![0; len as usize],
         };
+        if answer.chunked {
+            write!(out, "{:x}\r\n", piece.len())?;
+        }
         out.write_all(&piece)?;
+        if answer.chunked {
+            out.write_all(b"\r\n")?;
+        }
         sent += piece.len() as u64;
         shared.state.lock().unwrap().log[number].sent = sent;
         if let Some((_, pause)) = answer.drip {
             nap(shared, pause);
         }
+    }
+    if answer.chunked {
+        out.write_all(b"0\r\n\r\n")?;
     }
     out.flush()
 }

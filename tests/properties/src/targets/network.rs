@@ -9,7 +9,7 @@ use std::io::Read;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use veriroot::source::answer::{Facts, judge};
-use veriroot::source::link::{Body, read_opened};
+use veriroot::source::link::{Body, Flow, Opened, read_opened};
 use veriroot::units::ByteRange;
 
 use crate::{Target, Verdict, text};
@@ -105,8 +105,9 @@ fn check_head(input: &[u8]) -> Verdict {
 /// Frames of the network child.
 pub(super) const CHILD_LINK: Target = Target {
     name: "child_link",
-    invariant: "a child that lies gives exactly as many bytes as were asked, those it sent, in their \
-                order, or an error; a body is whole only with an end mark of its own request",
+    invariant: "a child that lies gives exactly as many bytes as were asked (no more than that, where \
+                it gives all it has), those it sent, in their order, or an error; a body is whole \
+                only with an end mark of its own request",
     check: check_link,
     seeds: link_seeds,
     words: &["\u{1}\0\0\0", "\0\0\0\0", "\u{7}\0\0\0"],
@@ -127,7 +128,9 @@ fn link_seeds() -> Vec<Vec<u8>> {
     let bare = [&[0][..], &opened, &end].concat();
     let failed = [&[64][..], &opened, &frame(0x84, b"\x00no such thing")].concat();
     let lies = [&[64][..], &opened, &frame(0x82, &[1; 65]), &end].concat();
-    vec![whole, bare, failed, lies, frame(0x84, b"\x04x")]
+    let flowing = frame(0x85, &65_u64.to_le_bytes());
+    let flows = [&[64][..], &flowing, &frame(0x82, &[9; 64]), &end].concat();
+    vec![whole, bare, failed, lies, flows, frame(0x84, b"\x04x")]
 }
 
 /// The first byte is how much is asked, the rest what the child sends.
@@ -135,14 +138,33 @@ fn check_link(input: &[u8]) -> Verdict {
     let Some((asked, mut link)) = input.split_first() else { return Verdict::Refused };
     let stream = link;
     let Ok(opened) = read_opened(&mut link, ID) else { return Verdict::Refused };
-    assert!(opened.len > 0);
     assert_eq!(stream[..4], ID.to_le_bytes());
-    assert_eq!(stream[9..17], opened.len.to_le_bytes());
     let sent = link;
-    let mut body = Body::new(&mut link, ID, u64::from(*asked));
-    let mut taken = vec![0; usize::from(*asked)];
-    let (first, second) = taken.split_at_mut(usize::from(*asked) / 3);
-    let filled = body.fill(first).and_then(|()| body.fill(second)).and_then(|()| body.finish());
+    let (taken, filled) = match opened {
+        Opened::Ranged { len, .. } => {
+            assert!(len > 0);
+            assert_eq!(stream[9..17], len.to_le_bytes());
+            let mut body = Body::new(&mut link, ID, u64::from(*asked));
+            let mut taken = vec![0; usize::from(*asked)];
+            let (first, second) = taken.split_at_mut(usize::from(*asked) / 3);
+            let filled = body.fill(first).and_then(|()| body.fill(second));
+            (taken, filled.and_then(|()| body.finish()))
+        }
+        Opened::Flowing { len } => {
+            assert_eq!(stream[9..17], len.map_or(0, |it| it + 1).to_le_bytes());
+            let mut flow = Flow::new(ID, u64::from(*asked));
+            let (mut taken, mut part) = (Vec::new(), [0; 7]);
+            let filled = loop {
+                match flow.read(&mut link, &mut part) {
+                    Ok(0) => break Ok(()),
+                    Ok(read) => taken.extend_from_slice(&part[..read]),
+                    Err(error) => break Err(error),
+                }
+            };
+            assert!(taken.len() <= usize::from(*asked));
+            (taken, filled)
+        }
+    };
     if filled.is_ok() {
         // The same frames, read in the plainest way.
         let (mut payload, mut rest) = (Vec::<u8>::new(), sent);

@@ -12,6 +12,8 @@
     reason = "a test that panics has failed, and it runs the program under test"
 )]
 
+mod no_range;
+
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
@@ -270,7 +272,7 @@ fn the_good_mirror_at_the_end_still_counts() {
         garbage,
         flipped,
         spoilt(Misbehaviour::NoContentRange),
-        spoilt(Misbehaviour::IgnoreRange),
+        spoilt(Misbehaviour::Status(200)),
         spoilt(Misbehaviour::Redirect("file:///etc/passwd".into())),
         spoilt(Misbehaviour::ConflictingLength),
     ];
