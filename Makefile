@@ -76,6 +76,7 @@ archive-differential: packages ## Mutants of archives: unpacked to the same tree
 
 bench-fetch: packages ## Fetching 300 MiB beside curl and systemd-pull (with PEER=, as root)
 	@tests/guest/packages.sh fetch
+	@if [ -d '$(PEER)' ]; then tests/peer/chroot.sh '$(PEER)' libcurl4t64; fi
 	PEER='$(abspath $(PEER))' $(CARGO) bench --locked --bench fetch
 
 boot-keyring: program ## A kernel that trusts our key as second witness (fetches a kernel of Debian unstable)

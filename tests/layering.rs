@@ -194,7 +194,7 @@ fn unsafe_lives_in_sys_alone() {
 fn every_block_of_unsafe_says_why_it_holds() {
     let mut blocks = 0;
     let mut wrong = Vec::new();
-    for file in files("src/sys") {
+    for file in files("src/sys").into_iter().chain(files("sha256/src")) {
         let lines: Vec<&str> = file.text.lines().collect();
         for (number, line) in lines.iter().enumerate() {
             let code = line.split("//").next().unwrap();
@@ -209,13 +209,13 @@ fn every_block_of_unsafe_says_why_it_holds() {
         }
     }
     none("unsafe without SAFETY", wrong);
-    assert!((1..=12).contains(&blocks), "{blocks} blocks of unsafe, the budget is 12");
+    assert!((1..=13).contains(&blocks), "{blocks} blocks of unsafe, the budget is 13");
 }
 
 #[test]
 fn every_file_begins_with_its_licence_and_says_what_it_refuses() {
     let mut wrong = Vec::new();
-    for directory in ["src", "tests", "benches", "examples"] {
+    for directory in ["src", "sha256/src", "tests", "benches", "examples"] {
         for file in files(directory) {
             if !file.text.starts_with("// SPDX-License-Identifier: MIT OR Apache-2.0\n") {
                 wrong.push(format!("{}: licence", file.path));
@@ -225,7 +225,7 @@ fn every_file_begins_with_its_licence_and_says_what_it_refuses() {
             let tests = file.path.ends_with("/tests.rs")
                 || file.path == "src/main.rs"
                 || file.path == "src/lib.rs";
-            if directory == "src" && !tests && !whole {
+            if directory.ends_with("src") && !tests && !whole {
                 wrong.push(format!("{}: In, Out, Refuses", file.path));
             }
         }
@@ -271,7 +271,8 @@ fn every_doctest_that_must_not_compile_has_a_twin_that_does() {
 #[test]
 fn files_are_short() {
     let mut wrong = Vec::new();
-    for file in files("src").iter().filter(|it| !it.path.ends_with("/tests.rs")) {
+    let files = files("src").into_iter().chain(files("sha256/src"));
+    for file in files.filter(|it| !it.path.ends_with("/tests.rs")) {
         let shipped = file.text.lines().take(file.shipped().lines().count());
         let lines = shipped.filter(|it| !it.trim_start().starts_with("///")).count();
         if lines > LINES {
@@ -284,7 +285,7 @@ fn files_are_short() {
 #[test]
 fn nothing_is_left_to_be_done() {
     let mut wrong = Vec::new();
-    for directory in ["src", "tests", "benches", "examples"] {
+    for directory in ["src", "sha256/src", "tests", "benches", "examples"] {
         for file in files(directory) {
             for word in ["todo", "unimplemented", "dbg"] {
                 if file.code().any(|line| line.contains(&format!("{word}!("))) {

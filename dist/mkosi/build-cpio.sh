@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # What veriroot needs in an initrd that systemd runs, as a tree and as a cpio.
 # Usage: build-cpio.sh [--program=FILE] [--certificate=FILE]... [--policy=FILE]... [--no-libraries] DIR
-# Makes DIR/veriroot.tree and DIR/veriroot.cpio. --no-libraries: the initrd has libssl, libcrypto and libc of its own.
+# Makes DIR/veriroot.tree and DIR/veriroot.cpio. --no-libraries: the initrd has libcrypto and libc of its own.
 set -euo pipefail
 dist=$(cd "$(dirname "$0")/.." && pwd)
 program=$(command -v veriroot || true) certificates=() policies=() libraries=yes out=

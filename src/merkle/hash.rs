@@ -12,7 +12,7 @@ use openssl::sha::{Sha256, Sha512};
 
 use super::lanes::Salted;
 use crate::digest::HashAlgorithm;
-use crate::sys::sha256::{SixteenLanes, TwoLanes};
+use veriroot_sha256::{SixteenLanes, TwoLanes};
 
 /// A digest of a block, or a slot that should hold one. Shown in lower-case hex.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@
 //! The salt need not end where a chunk of SHA-256 does: the `head` chunk holds its rest and the
 //! first bytes of the block, the `tail` the block's last bytes and the padding.
 
-use crate::sys::sha256::{INITIAL, Lanes};
+use veriroot_sha256::{INITIAL, Lanes};
 
 /// The parts of a message that are the same for every block, and who hashes `N` of them at once.
 pub(super) struct Salted<L, const N: usize> {
@@ -105,7 +105,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::sys::sha256::{SixteenLanes, TwoLanes};
+    use veriroot_sha256::{SixteenLanes, TwoLanes};
 
     /// Compares every block with the crate, in two lanes and in sixteen, each where there are any.
     fn agrees(salt: &[u8], blocks: [&[u8]; 16]) {

@@ -7,8 +7,8 @@
 
 pub mod devmapper;
 pub mod keyring;
+mod libcrypto;
 pub mod loopdev;
 pub mod memfd;
-pub(crate) mod sha256;
 pub mod terminal;
 pub mod xattr;

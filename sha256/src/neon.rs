@@ -16,7 +16,7 @@ use super::{K, Lanes};
 
 /// The SHA-2 instructions are there.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct TwoLanes(());
+pub struct TwoLanes(());
 
 impl Lanes<2> for TwoLanes {
     fn detect() -> Option<Self> {

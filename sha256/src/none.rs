@@ -7,7 +7,7 @@ use super::Lanes;
 
 /// There is none.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Never {}
+pub enum Never {}
 
 impl<const N: usize> Lanes<N> for Never {
     fn detect() -> Option<Self> {

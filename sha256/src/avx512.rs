@@ -17,7 +17,7 @@ use super::{K, Lanes};
 
 /// AVX-512 is there.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SixteenLanes(());
+pub struct SixteenLanes(());
 
 impl Lanes<16> for SixteenLanes {
     fn detect() -> Option<Self> {

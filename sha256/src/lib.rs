@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
+#![expect(unsafe_code, reason = "instructions that not every processor has")]
 //! SHA-256 of several messages at once, with what the processor has for it.
 //!
 //! **In:** whole chunks of several messages, of the same number. **Out:** their states.
@@ -7,6 +8,8 @@
 //! A round of SHA-256 waits for the one before it, and the processor could do more in that time.
 //! Messages that do not depend on each other fill the gap: two of them in turn where there are
 //! SHA instructions, or sixteen in the elements of the widest vectors.
+//!
+//! A package of its own for one reason: the program is built for size, and this for speed, in tests too.
 //!
 //! Rounds and schedule: FIPS 180-4, section 6.2.2.
 
@@ -20,18 +23,18 @@ mod none;
 mod shani;
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use avx512::SixteenLanes;
+pub use avx512::SixteenLanes;
 #[cfg(target_arch = "aarch64")]
-pub(crate) use neon::TwoLanes;
+pub use neon::TwoLanes;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(crate) use none::Never as TwoLanes;
+pub use none::Never as TwoLanes;
 #[cfg(not(target_arch = "x86_64"))]
-pub(crate) use none::Never as SixteenLanes;
+pub use none::Never as SixteenLanes;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use shani::TwoLanes;
+pub use shani::TwoLanes;
 
 /// Proof that this processor hashes `N` messages at once.
-pub(crate) trait Lanes<const N: usize>: Copy {
+pub trait Lanes<const N: usize>: Copy {
     /// Asks the processor.
     fn detect() -> Option<Self>;
 
@@ -41,7 +44,7 @@ pub(crate) trait Lanes<const N: usize>: Copy {
 
 /// What the first message begins with: the first 32 bits of the fractional parts of the square
 /// roots of the first 8 primes.
-pub(crate) const INITIAL: [u32; 8] = [
+pub const INITIAL: [u32; 8] = [
     0x6a09_e667,
     0xbb67_ae85,
     0x3c6e_f372,

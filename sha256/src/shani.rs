@@ -15,7 +15,7 @@ use super::{K, Lanes};
 
 /// The SHA extensions are there.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct TwoLanes(());
+pub struct TwoLanes(());
 
 impl Lanes<2> for TwoLanes {
     fn detect() -> Option<Self> {
