@@ -17,6 +17,7 @@
 //! | processes | threads of its own | none |
 //! | memory | no page that is executable and new | the same |
 
+mod offer;
 mod syscalls;
 
 use std::io;
@@ -33,6 +34,8 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, geteuid, setgroups, setresgid, setresuid};
 
 use crate::limits;
+
+pub use offer::Offer;
 
 /// What a child is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 use veriroot::boot::{AfterRefusal, TransferReport};
+use veriroot::cage::Offer;
 use veriroot::finding::{Finding, Outcome as Decided};
 use veriroot::journal::{MessageId, Priority, Record};
 use veriroot::limits;
@@ -110,6 +111,7 @@ impl Outcome<'_> {
             ("verdict".to_owned(), self.verdict().into()),
             ("exit-code".to_owned(), self.exit_code().into()),
             ("message".to_owned(), self.line().into()),
+            ("cage".to_owned(), cage(&Offer::of_kernel())),
         ]);
         let mut add = |key: &str, value: Value| object.insert(key.to_owned(), value);
         if !self.accepted {
@@ -165,6 +167,7 @@ impl Outcome<'_> {
         let mut record = Record::new(id, priority, &self.line());
         record.field("VERIROOT_VERDICT", self.verdict());
         record.field("VERIROOT_EXIT_CODE", &self.exit_code().to_string());
+        record.field("VERIROOT_CAGE", &Offer::of_kernel().to_string());
         if let Some(finding) = self.decisive().filter(|_| !self.accepted) {
             if let Some(class) = self.report.refused {
                 record.field("VERIROOT_CLASS", class.name());
@@ -188,6 +191,11 @@ impl Outcome<'_> {
 
 fn value(it: &impl serde::Serialize) -> Value {
     serde_json::to_value(it).unwrap_or_default()
+}
+
+/// What the kernel added to the cage of the children.
+fn cage(offer: &Offer) -> Value {
+    json!({ "landlock": offer.landlock, "namespaces": offer.namespaces })
 }
 
 /// A transfer, with the same object about its image that an audit prints.

@@ -7,6 +7,8 @@
 use std::fs;
 use std::path::Path;
 
+use veriroot::cage::Offer;
+
 use super::{Patient, Symptom, text_of};
 
 /// Every boot needs these.
@@ -49,7 +51,20 @@ pub(super) fn examine(patient: &Patient<'_>, symptoms: &mut Vec<Symptom>) {
     });
     if patient.runs() {
         controls(patient, symptoms);
+        symptoms.push(cage(&Offer::of_kernel()));
     }
+}
+
+/// The layers of the cage that no boot hangs on.
+fn cage(offer: &Offer) -> Symptom {
+    if offer.landlock.is_some() && !offer.namespaces.is_empty() {
+        return Symptom::ok("cage", offer.to_string());
+    }
+    Symptom::warning(
+        "cage",
+        offer.to_string(),
+        "build CONFIG_SECURITY_LANDLOCK and namespaces into the kernel, with landlock in lsm=",
+    )
 }
 
 fn controls(patient: &Patient<'_>, symptoms: &mut Vec<Symptom>) {
@@ -124,6 +139,16 @@ impl Modules {
 mod tests {
     use super::super::State;
     use super::*;
+
+    #[test]
+    fn a_cage_with_a_layer_less_is_worth_a_word() {
+        let offer = |landlock, namespaces: &[&'static str]| {
+            cage(&Offer { landlock, namespaces: namespaces.to_vec() }).state
+        };
+        assert_eq!(offer(Some(1), &["mnt"]), State::Ok);
+        assert_eq!(offer(None, &["mnt"]), State::Warning);
+        assert_eq!(offer(Some(6), &[]), State::Warning);
+    }
 
     #[test]
     fn modules_are_found_however_they_come() {

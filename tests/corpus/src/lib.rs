@@ -53,6 +53,8 @@ pub struct Case {
     pub anchors: Vec<(String, Vec<u8>)>,
     /// The image policy.
     pub policy: String,
+    /// Of an archive: the signature that stands beside it; an empty one is a file without a byte.
+    pub signature: Option<Vec<u8>>,
     /// The root's data, its hash partition and its root hash, where they can be told.
     pub tree: Option<(Vec<u8>, Vec<u8>, String)>,
 }
@@ -96,6 +98,7 @@ impl Case {
             image: image.bytes.clone(),
             anchors: anchors(&[&keys::trusted()]),
             policy: SIGNED.to_owned(),
+            signature: None,
             tree,
         }
     }
@@ -107,6 +110,12 @@ impl Case {
         format!("{}-{}", self.id, self.name.chars().map(plain).collect::<String>())
     }
 
+    /// What the image or archive is called: loaders go by that.
+    #[must_use]
+    pub fn file_name(&self) -> &'static str {
+        if self.id.starts_with("TAR-") { "image.tar" } else { "image.raw" }
+    }
+
     /// Writes the files of the case into `directory`.
     ///
     /// # Errors
@@ -116,7 +125,10 @@ impl Case {
         for (name, content) in &self.anchors {
             std::fs::write(directory.join("anchors").join(name), content)?;
         }
-        std::fs::write(directory.join("image.raw"), &self.image)?;
+        std::fs::write(directory.join(self.file_name()), &self.image)?;
+        if let Some(signature) = &self.signature {
+            std::fs::write(directory.join("image.tar.p7s"), signature)?;
+        }
         std::fs::write(directory.join("policy"), &self.policy)?;
         if let Some((data, hash, root_hash)) = &self.tree {
             std::fs::write(directory.join("root.data"), data)?;

@@ -95,7 +95,7 @@ impl Loader {
         let place = |name: &str| files.directory.join(name).display().to_string();
         let root_hash = case.tree.as_ref().map(|it| it.2.clone()).unwrap_or_default();
         let values = [
-            ("{image}", place("image.raw")),
+            ("{image}", place(case.file_name())),
             ("{anchors}", place("anchors")),
             ("{data}", place("root.data")),
             ("{hash}", place("root.verity")),

@@ -6,6 +6,7 @@
 //! memory at once. **Refuses:** nothing.
 
 mod anchors;
+mod archive;
 mod filesystem;
 mod gpt;
 mod policy;
@@ -24,7 +25,7 @@ pub type Make = fn() -> Vec<Case>;
 /// Every attack.
 #[must_use]
 pub fn all() -> Vec<Make> {
-    let groups: [&[Make]; 7] = [
+    let groups: [&[Make]; 8] = [
         gpt::ALL,
         selection::ALL,
         filesystem::ALL,
@@ -32,6 +33,7 @@ pub fn all() -> Vec<Make> {
         signature::ALL,
         anchors::ALL,
         policy::ALL,
+        archive::ALL,
     ];
     groups.concat()
 }

@@ -5,6 +5,7 @@
 //! **In:** bytes. **Out:** a verdict. **Refuses:** (panics) a broken property.
 
 mod anchors;
+mod boot_origin;
 mod cms;
 mod command_line;
 mod decode;
@@ -14,6 +15,7 @@ mod image;
 mod network;
 mod policies;
 mod signature_json;
+mod tar;
 mod urls;
 pub(crate) mod verity;
 mod words;
@@ -25,9 +27,12 @@ pub const ALL: &[Target] = &[
     command_line::COMMAND_LINE,
     command_line::PULL,
     urls::URL,
+    boot_origin::EFI_VARIABLE,
+    boot_origin::URL_JOIN,
     network::HTTP_HEAD,
     network::CHILD_LINK,
     decode::DECODE,
+    tar::TAR,
     gpt::GPT,
     policies::IMAGE_POLICY,
     policies::IMAGE_FILTER,
