@@ -91,9 +91,24 @@ fn make_link(link: &Path, node: &Path, undo: &mut Undo) -> Result<(), ExposeErro
     if let Some(directory) = link.parent() {
         fs::create_dir_all(directory).map_err(failed)?;
     }
-    symlink(node, link).map_err(failed)?;
+    match symlink(node, link) {
+        // udev was sooner: it has the note, or device-mapper's own rule.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && leads_to(link, node) => {}
+        made => made.map_err(failed)?,
+    }
     undo.linked(link.to_owned());
     Ok(())
+}
+
+/// Whether it is a link to this very node. What it leads to is what counts: udev makes relative
+/// links, and makes them again whenever it looks at the device.
+fn leads_to(link: &Path, node: &Path) -> bool {
+    let is_link = link.symlink_metadata().is_ok_and(|it| it.is_symlink());
+    is_link
+        && match (link.canonicalize(), node.canonicalize()) {
+            (Ok(found), Ok(node)) => found == node,
+            _ => false,
+        }
 }
 
 /// Where udev runs, has the rule for these devices outlive the initrd: /run does.
@@ -151,6 +166,24 @@ mod tests {
         assert_eq!(fs::read_link(&link).unwrap(), Path::new("/dev/dm-0"));
         drop(undo);
         assert!(!link.exists() && link.symlink_metadata().is_err());
+    }
+
+    #[test]
+    fn a_link_that_udev_made_of_the_same_name_to_the_same_device_is_the_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (node, other) = (dir.path().join("dm-0"), dir.path().join("dm-1"));
+        fs::write(&node, "").unwrap();
+        fs::write(&other, "").unwrap();
+        fs::create_dir(dir.path().join("mapper")).unwrap();
+        let link = dir.path().join("mapper/root");
+        symlink("../dm-0", &link).unwrap();
+        let mut undo = Undo::default();
+        assert!(make_link(&link, &other, &mut undo).is_err());
+        make_link(&link, &node, &mut undo).unwrap();
+        drop(undo);
+        assert!(link.symlink_metadata().is_err(), "it goes with the others");
+        // A node of that name is no link.
+        assert!(make_link(&node, &node, &mut Undo::default()).is_err() && node.exists());
     }
 
     #[test]

@@ -6,10 +6,10 @@
 use std::sync::OnceLock;
 
 use veriroot::finding::{Class, Stage};
-use veriroot_test_support::guest::{self, Batch, Kernel, Outcome, Outcomes, Scenario, Verdict};
+use veriroot_test_support::guest::{self, Batch, Kernel, Outcome, Outcomes, Scenario};
 use veriroot_test_support::http::Server;
 
-use crate::machine::{initrd, signed};
+use crate::machine::{initrd, refused, signed};
 
 /// One policy file, and what runs under it.
 #[derive(Debug)]
@@ -60,13 +60,5 @@ pub(crate) fn table(demand: &Demand) -> &'static str {
 
 /// Asserts that the kernel, or what it mounted, ended the boot, and that nothing stays.
 pub(crate) fn assert_refused(demand: &Demand, stage: Stage, class: Class) -> &'static str {
-    let Outcome { console, exposed, verdict, .. } = outcome(demand);
-    let expected = Verdict {
-        stage: stage.name().to_owned(),
-        class: class.name().to_owned(),
-        exit: i32::from(class.exit_code()),
-    };
-    assert_eq!(verdict.as_ref(), Some(&expected), "{console}");
-    assert_eq!(*exposed, [""; 0], "{console}");
-    console
+    refused(outcome(demand), stage, class)
 }

@@ -10,11 +10,11 @@ use std::time::Duration;
 use veriroot::finding::{Class, Stage};
 use veriroot_test_support::ddi::Image;
 use veriroot_test_support::fixture;
-use veriroot_test_support::guest::{
-    self, Batch, Initrd, Kernel, Outcome, Outcomes, Scenario, Verdict,
-};
+use veriroot_test_support::guest::{self, Batch, Initrd, Kernel, Outcome, Outcomes, Scenario};
 use veriroot_test_support::http::Server;
 use veriroot_test_support::keys;
+
+use crate::machine::refused;
 
 /// One image, one policy, and what runs.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub(crate) const BOOT: &str = "veriroot boot\n";
 /// Runs all of them in one guest, once, and says what became of this one.
 pub(crate) fn outcome(exposure: &Exposure) -> &'static Outcome {
     static ALL: OnceLock<Outcomes> = OnceLock::new();
-    ALL.get_or_init(|| run(crate::EXPOSURES, Duration::from_secs(150))).of(exposure.name)
+    ALL.get_or_init(|| run(crate::EXPOSURES, Duration::from_secs(300))).of(exposure.name)
 }
 
 /// Runs them in one guest.
@@ -102,15 +102,7 @@ pub(crate) fn shown(exposure: &Exposure) -> &'static str {
 
 /// Asserts that a boot refused, and that nothing stays.
 pub(crate) fn assert_refused(exposure: &Exposure, stage: Stage, class: Class) -> &'static str {
-    let Outcome { console, exposed, verdict, .. } = outcome(exposure);
-    let expected = Verdict {
-        stage: stage.name().to_owned(),
-        class: class.name().to_owned(),
-        exit: i32::from(class.exit_code()),
-    };
-    assert_eq!(verdict.as_ref(), Some(&expected), "{console}");
-    assert_eq!(*exposed, [""; 0], "{console}");
-    console
+    refused(outcome(exposure), stage, class)
 }
 
 /// Asserts that the console has all of these lines, or beginnings of lines.

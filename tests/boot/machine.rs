@@ -77,17 +77,15 @@ pub(crate) fn attempt(attack: &Attack) -> Attempt {
 /// that no device, link, mount or process is left.
 pub(crate) fn assert_refused(attack: &Attack, stage: Stage, class: Class) -> Attempt {
     let attempt = attempt(attack);
-    let Outcome { verdict, exit, exposed, console, .. } = attempt.outcome;
-    let expected = Verdict {
-        stage: stage.name().to_owned(),
-        class: class.name().to_owned(),
-        exit: i32::from(class.exit_code()),
-    };
-    assert_eq!(verdict.as_ref(), Some(&expected), "{console}");
-    assert_eq!(*exit, REBOOTED, "{console}");
-    assert_eq!(*exposed, [""; 0], "{console}");
+    let console = refused(attempt.outcome, stage, class);
+    assert_eq!(attempt.outcome.exit, REBOOTED, "{console}");
     assert!(attempt.served > 0, "it never asked for the image:\n{console}");
     attempt
+}
+
+/// Asserts that it was refused by that stage for that, and that nothing stays; the console.
+pub(crate) fn refused(outcome: &Outcome, stage: Stage, class: Class) -> &str {
+    outcome.assert_refused(&Verdict::of(stage.name(), class.name(), class.exit_code()))
 }
 
 fn path(attack: &Attack) -> String {

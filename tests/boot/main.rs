@@ -6,6 +6,7 @@
 //! refused one differs in one thing. The refused ones share a guest, each in a namespace of its own.
 
 mod attaches_and_detaches_by_name;
+mod boots_and_refuses_the_matrix;
 mod boots_file_system_with_files_beside_it;
 mod boots_file_with_a_signed_checksum;
 mod boots_file_with_the_checksum_of_the_command_line;

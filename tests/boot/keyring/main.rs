@@ -93,7 +93,7 @@ fn der(pem: &[u8]) -> Vec<u8> {
 
 fn assert_refused_by_kernel(name: &str, errno: i32) {
     let Outcome { console, exposed, verdict, .. } = outcomes().of(name);
-    let expected = Verdict { stage: "verity".to_owned(), class: "sig".to_owned(), exit: 22 };
+    let expected = Verdict::of("verity", "sig", 22);
     assert_eq!(verdict.as_ref(), Some(&expected), "{console}");
     assert!(console.contains(&format!("(os error {errno})")), "{console}");
     assert_eq!(*exposed, [""; 0], "{console}");

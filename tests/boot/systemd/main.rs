@@ -9,10 +9,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use veriroot::finding::{Class, Stage};
-use veriroot_test_support::ddi::Image;
-use veriroot_test_support::fixture;
-use veriroot_test_support::guest::{self, Guest, Initrd, InitrdBuilder, Kernel, Run, Verdict};
+use veriroot_test_support::guest::{Guest, Initrd, InitrdBuilder, Kernel, Run, Verdict};
 use veriroot_test_support::http::{Request, Server};
+
+use veriroot_test_support::matrix::{Case, Origin, trusting};
 
 /// Says nothing between our lines, and ends a boot that systemd gave up.
 const WORDS: &str = "systemd.show_status=no rd.emergency=poweroff";
@@ -25,91 +25,112 @@ struct Boot {
 
 fn initrd() -> InitrdBuilder {
     let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("build/systemd/dracut.img");
-    Initrd::on_top_of(&[&base]).certificate("trusted.crt", fixture("trusted.crt"))
+    Initrd::on_top_of(&[&base])
 }
 
-fn boot(initrd: InitrdBuilder, image: Image) -> Boot {
-    let (server, kernel) = (Server::of("/image.raw", image.bytes), Kernel::find());
+fn boot(case: &Case, initrd: InitrdBuilder) -> Boot {
+    let (server, kernel) = (Server::start(), Kernel::find());
+    case.serve(&server);
     let initrd = initrd.build();
-    let cmdline = format!("{} {WORDS}", guest::announced(&server, "/image.raw"));
+    let cmdline = format!("{} {WORDS}", case.cmdline(Origin::Server(&server)));
     let guest = Guest::new(&kernel, &initrd).memory_mib(1536).limit(Duration::from_secs(900));
     Boot { run: guest.boot(&cmdline), requests: server.requests() }
 }
 
-fn with_policy(image: Image) -> Boot {
-    boot(initrd().policy("netboot.toml", &guest::netboot_policy("1s")), image)
-}
-
-fn signed() -> Image {
-    Image::from_zst_fixture("boot-signed")
-}
-
-/// Refused for this, no root came up, and the machine is off.
-fn assert_refused(boot: &Boot, stage: Stage, class: Class) {
-    let Boot { run, .. } = boot;
-    let expected = Verdict {
-        stage: stage.name().to_owned(),
-        class: class.name().to_owned(),
-        exit: i32::from(class.exit_code()),
-    };
-    assert_eq!(run.verdict(), Some(expected), "{}", run.tail());
-    assert!(run.went_off && run.find("ROOT-UP").is_none(), "{}", run.tail());
-}
-
-/// Everything that asked for the image is this program.
-fn assert_one_client(boot: &Boot) {
+/// Boots a case of the matrix: what becomes of it, and that everything that asked the server is this
+/// program.
+fn plays(name: &str) -> Boot {
+    let case = Case::of(name);
+    let boot = boot(case, case.initrd(initrd()));
+    case.assert(&boot.run);
     let agents: Vec<_> = boot.requests.iter().map(|it| it.header("user-agent")).collect();
     let ours = |it: &Option<&str>| it.is_some_and(|it| it.starts_with("veriroot"));
-    assert!(!agents.is_empty() && agents.iter().all(ours), "{agents:?}");
+    assert!(agents.iter().all(ours), "{agents:?}");
+    assert_eq!(agents.is_empty(), name == "mirror-down", "{agents:?}");
+    boot
 }
 
 #[test]
-fn boots_signed_image_on_verity() {
-    let boot = with_policy(signed());
-    let Boot { run, .. } = &boot;
-    run.require("ROOT-UP");
+fn boots_raw_by_loop_ref() {
+    let Boot { run, .. } = plays("raw-by-loop-ref");
     run.require("PRETTY_NAME=\"Bootable fixture\"");
-    let mount = run.require("/dev/dm-0 / erofs");
-    assert!(mount.text.starts_with("/dev/dm-0 / erofs ro"), "{}", mount.text);
     let device = run.require("dm-0 root ro=1 uuid=");
     assert!(!device.text.ends_with("uuid="), "{}", device.text);
-    assert!(run.find("dm-1").is_none() && run.went_off, "{}", run.tail());
-    assert_one_client(&boot);
+    assert!(run.find("dm-1").is_none(), "{}", run.tail());
+}
+
+#[test]
+fn boots_raw_by_dissection() {
+    drop(plays("raw-dissect"));
+}
+
+#[test]
+fn boots_usr_alone() {
+    drop(plays("usr-only"));
+}
+
+#[test]
+fn boots_tar() {
+    drop(plays("tar"));
+}
+
+#[test]
+fn boots_with_a_system_extension() {
+    drop(plays("sysext"));
 }
 
 #[test]
 fn refuses_flipped_bit_in_data() {
-    let middle = signed().content("root").len() / 2;
-    let boot = with_policy(signed().flip_bit("root", middle, 3));
-    assert_refused(&boot, Stage::Fetch, Class::Verity);
-    assert_one_client(&boot);
+    drop(plays("flipped-bit"));
 }
 
 #[test]
 fn refuses_image_signed_by_stranger() {
-    let boot = with_policy(Image::from_zst_fixture("boot-stranger"));
-    assert_refused(&boot, Stage::Authenticate, Class::Sig);
-    assert_one_client(&boot);
+    drop(plays("stranger"));
+}
+
+#[test]
+fn refuses_image_without_signature() {
+    drop(plays("stripped-signature"));
+}
+
+#[test]
+fn refuses_plain_image() {
+    drop(plays("unsigned"));
+}
+
+#[test]
+fn refuses_image_that_policy_does_not_admit() {
+    drop(plays("policy-mismatch"));
+}
+
+#[test]
+fn refuses_to_wait_for_a_mirror_for_ever() {
+    drop(plays("mirror-down"));
+}
+
+#[test]
+fn refuses_image_that_memory_is_too_small_for() {
+    drop(plays("memory-too-small"));
 }
 
 /// A policy that leaves the machine to who stands at it: systemd's emergency mode, with the summary.
 #[test]
 fn refuses_into_emergency_mode_where_the_policy_says_so() {
     let policy = "[boot]\non-refusal = \"danger-shell\"\nhold = \"1s\"\n";
-    let image = Image::from_zst_fixture("boot-stranger");
-    let boot = boot(initrd().policy("policy.toml", policy), image);
-    assert_refused(&boot, Stage::Authenticate, Class::Sig);
+    let case = Case::of("stranger");
+    let boot = boot(case, trusting(initrd()).policy("policy.toml", policy));
+    boot.run.assert_refused(&case.verdict());
 }
 
 /// A generator of systemd that is not masked would load the image a second time.
 #[test]
 fn refuses_to_run_beside_the_importer_of_systemd() {
     let rival = "etc/systemd/system-generators/systemd-import-generator";
-    let initrd = initrd()
-        .script(rival, "#!/bin/sh\nexit 0\n")
-        .policy("netboot.toml", &guest::netboot_policy("1s"));
-    let boot = boot(initrd, signed());
-    assert_refused(&boot, Stage::Request, Class::Config);
+    let case = Case::of("raw-by-loop-ref");
+    let boot = boot(case, case.initrd(initrd()).script(rival, "#!/bin/sh\nexit 0\n"));
+    let (stage, class) = (Stage::Request, Class::Config);
+    boot.run.assert_refused(&Verdict::of(stage.name(), class.name(), class.exit_code()));
     assert!(boot.requests.is_empty(), "{:?}", boot.requests);
     boot.run.require("stage      request (request-rival)");
 }

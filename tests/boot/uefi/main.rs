@@ -18,11 +18,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use veriroot::finding::{Class, Stage};
-use veriroot_test_support::ddi::Image;
-use veriroot_test_support::fixture;
-use veriroot_test_support::guest::{self, Firmware, Initrd, Kernel, Run, Verdict};
+use veriroot_test_support::guest::{self, Firmware, Initrd, InitrdBuilder, Kernel, Run};
 use veriroot_test_support::http::{Request, Server};
+
+use veriroot_test_support::matrix::{Case, Origin, assert_refusals, refusals, trusting};
+
+/// Where the kernel image is; images are below the same directory.
+const KERNEL_IMAGE: &str = "/boot/veriroot.efi";
 
 const CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd";
 const VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
@@ -36,6 +38,12 @@ enum Chain {
     Broken,
     /// Secure Boot is on, and the unified kernel image signed.
     Whole,
+}
+
+/// What the unified kernel image is made of.
+struct Boots {
+    initrd: Initrd,
+    cmdline: String,
 }
 
 /// A boot and what the server saw of it.
@@ -74,15 +82,11 @@ fn key(directory: &Path) -> (PathBuf, PathBuf) {
 }
 
 /// The unified kernel image, with the command line of a netboot in it.
-fn uki(directory: &TempDir, server: &Server, signing: Option<&(PathBuf, PathBuf)>) -> Vec<u8> {
+fn uki(directory: &TempDir, boot: &Boots, signing: Option<&(PathBuf, PathBuf)>) -> Vec<u8> {
     let kernel = Kernel::find();
-    let initrd = Initrd::with_modules(&kernel, &guest::release_program(), &["efivarfs"])
-        .policy("netboot.toml", &guest::netboot_policy("1s"))
-        .certificate("trusted.crt", fixture("trusted.crt"))
-        .build();
-    let cmdline = guest::announced(server, "/boot/image.raw");
     let out = directory.path().join("uki.efi");
-    let mut arguments = vec![kernel.image(), initrd.path(), Path::new(&cmdline), &out];
+    let initrd = boot.initrd.path();
+    let mut arguments = vec![kernel.image(), initrd, Path::new(&boot.cmdline), &out];
     if let Some((key, certificate)) = signing {
         arguments.extend([key.as_path(), certificate]);
     }
@@ -90,18 +94,20 @@ fn uki(directory: &TempDir, server: &Server, signing: Option<&(PathBuf, PathBuf)
     fs::read(out).expect("the image that was made")
 }
 
+/// The plain initrd, which has to see what the firmware says.
+fn initrd() -> InitrdBuilder {
+    Initrd::with_modules(&Kernel::find(), &guest::release_program(), &["efivarfs"])
+}
+
 /// Boots until the machine is off, or firmware has given up the image.
-fn boot(chain: Chain, image: Image) -> Boot {
+fn boot(chain: Chain, boots: &Boots, server: &Server) -> Boot {
     let directory = tempfile::tempdir().expect("a directory");
     let key = key(directory.path());
-    let server = Server::of("/boot/image.raw", image.bytes);
-    server.serve(
-        "/boot/veriroot.efi",
-        uki(&directory, &server, (chain == Chain::Whole).then_some(&key)),
-    );
+    let kernel_image = uki(&directory, boots, (chain == Chain::Whole).then_some(&key));
+    server.serve(KERNEL_IMAGE, kernel_image);
 
     let variables = directory.path().join("vars.fd");
-    let url = format!("http://10.0.2.2:{}/boot/veriroot.efi", server.address().port());
+    let url = format!("http://10.0.2.2:{}{KERNEL_IMAGE}", server.address().port());
     let mut arguments = vec![Path::new(VARIABLES), Path::new(&url), &variables];
     if chain != Chain::Off {
         arguments.push(&key.1);
@@ -118,13 +124,18 @@ fn boot(chain: Chain, image: Image) -> Boot {
     Boot { run, requests: server.requests() }
 }
 
-fn signed() -> Image {
-    Image::from_zst_fixture("boot-signed")
+/// Boots a case of the matrix by the name of its image alone: it is beside the kernel image.
+fn boot_case(chain: Chain, case: &Case) -> Boot {
+    let server = Server::start();
+    case.serve(&server);
+    let boots =
+        Boots { initrd: case.initrd(initrd()).build(), cmdline: case.cmdline(Origin::Beside) };
+    boot(chain, &boots, &server)
 }
 
-/// Who asked for a path, by their user agents.
-fn clients(boot: &Boot, path: &str) -> Vec<String> {
-    let of_path = boot.requests.iter().filter(|it| it.path == path);
+/// Who asked for paths that end so, by their user agents.
+fn clients(boot: &Boot, end: &str) -> Vec<String> {
+    let of_path = boot.requests.iter().filter(|it| it.path.ends_with(end));
     let mut names: Vec<String> = of_path
         .map(|it| it.header("user-agent").unwrap_or_default())
         .map(|it| it.split('/').next().unwrap_or_default().to_owned())
@@ -134,45 +145,68 @@ fn clients(boot: &Boot, path: &str) -> Vec<String> {
     names
 }
 
-fn assert_booted(boot: &Boot) {
-    let Boot { run, .. } = boot;
-    run.require("ROOT-UP");
-    let mount = run.require("/dev/dm-0 / erofs");
-    assert!(mount.text.starts_with("/dev/dm-0 / erofs ro"), "{}", mount.text);
-    assert!(run.went_off, "{}", run.tail());
-    assert_eq!(clients(boot, "/boot/veriroot.efi"), ["UefiHttpBoot"]);
-    assert_eq!(clients(boot, "/boot/image.raw"), ["veriroot"]);
+/// What becomes of it, and that firmware loads its part and this program the other.
+fn plays(chain: Chain, name: &str) {
+    let case = Case::of(name);
+    let boot = boot_case(chain, case);
+    case.assert(&boot.run);
+    assert_eq!(clients(&boot, ".efi"), ["UefiHttpBoot"]);
+    let image = if name == "tar" { ".tar" } else { ".raw" };
+    assert_eq!(clients(&boot, image), ["veriroot"]);
 }
 
 #[test]
 fn boots_over_http() {
-    assert_booted(&boot(Chain::Off, signed()));
+    plays(Chain::Off, "raw-by-loop-ref");
 }
 
 #[test]
 fn boots_over_http_with_secure_boot() {
-    assert_booted(&boot(Chain::Whole, signed()));
+    plays(Chain::Whole, "raw-by-loop-ref");
+}
+
+#[test]
+fn boots_raw_by_dissection() {
+    plays(Chain::Whole, "raw-dissect");
+}
+
+#[test]
+fn boots_usr_alone() {
+    plays(Chain::Whole, "usr-only");
+}
+
+#[test]
+fn boots_tar() {
+    plays(Chain::Whole, "tar");
+}
+
+#[test]
+fn boots_with_a_system_extension() {
+    plays(Chain::Whole, "sysext");
 }
 
 /// The firmware's part: the twin of `boots_over_http`, where it is off.
 #[test]
 fn firmware_refuses_an_unsigned_kernel_image() {
-    let boot = boot(Chain::Broken, signed());
+    let boot = boot_case(Chain::Broken, Case::of("raw-by-loop-ref"));
     let said = boot.run.lines.iter().any(|it| it.text.contains("Access Denied"));
     assert!(said && boot.run.find("INIT:").is_none(), "{}", boot.run.tail());
-    assert_eq!(clients(&boot, "/boot/image.raw"), [""; 0]);
+    assert_eq!(clients(&boot, ".raw"), [""; 0]);
 }
 
 /// The image beside it was swapped for another that boots, by somebody without the key.
 #[test]
 fn refuses_an_image_that_was_swapped_on_the_server() {
-    let Boot { run, .. } = boot(Chain::Whole, Image::from_zst_fixture("boot-stranger"));
-    let (stage, class) = (Stage::Authenticate, Class::Sig);
-    let expected = Verdict {
-        stage: stage.name().to_owned(),
-        class: class.name().to_owned(),
-        exit: i32::from(class.exit_code()),
-    };
-    assert_eq!(run.verdict(), Some(expected), "{}", run.tail());
-    assert!(run.went_off && run.find("ROOT-UP").is_none(), "{}", run.tail());
+    plays(Chain::Whole, "stranger");
+}
+
+/// All refusals, in one machine that the firmware loaded.
+#[test]
+fn refuses_what_no_machine_may_boot() {
+    let server = Server::start();
+    let batch = refusals(&server, |case| case.cmdline(Origin::Beside));
+    let cmdline = "console=ttyS0 panic=-1 quiet".to_owned();
+    let boots = Boots { initrd: batch.initrd(trusting(initrd())), cmdline };
+    let boot = boot(Chain::Whole, &boots, &server);
+    assert_refusals(&batch.outcomes(&boot.run));
 }

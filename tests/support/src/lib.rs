@@ -39,6 +39,7 @@ pub mod guest;
 pub mod http;
 mod image;
 pub mod keys;
+pub mod matrix;
 pub mod sign;
 pub mod tar;
 pub mod verity;

@@ -98,6 +98,18 @@ pub struct Outcome {
 #[derive(Clone, Debug)]
 pub struct Outcomes(BTreeMap<String, Outcome>);
 
+impl Outcome {
+    /// Asserts that it was refused, and that nothing stays of it; the console.
+    ///
+    /// # Panics
+    /// With the console if it was not, or not for this.
+    pub fn assert_refused(&self, expected: &Verdict) -> &str {
+        assert_eq!(self.verdict.as_ref(), Some(expected), "{}", self.console);
+        assert_eq!(self.exposed, [""; 0], "{}", self.console);
+        &self.console
+    }
+}
+
 impl Batch {
     /// Words for the guest's own kernel command line, which no scenario sees.
     #[must_use]
@@ -124,20 +136,31 @@ impl Batch {
     /// With the end of the console if a scenario has no complete outcome.
     #[must_use]
     pub fn run(&self, kernel: &Kernel, initrd: InitrdBuilder) -> Outcomes {
-        let initrd = self.write(initrd);
+        let initrd = self.initrd(initrd);
         let limit: Duration = self.scenarios.iter().map(|scenario| scenario.limit).sum();
         let run = Guest::new(kernel, &initrd)
             .limit(limit + Duration::from_secs(60))
             .boot(&format!("console=ttyS0 panic=-1 quiet {}", self.words));
+        self.outcomes(&run)
+    }
+
+    /// What became of them in a guest that was booted with [`Self::initrd`].
+    ///
+    /// # Panics
+    /// With the end of the console if a scenario has no complete outcome.
+    #[must_use]
+    pub fn outcomes(&self, run: &Run) -> Outcomes {
         let outcome = |scenario: &Scenario| {
-            let outcome = outcome(&run, &scenario.name);
+            let outcome = outcome(run, &scenario.name);
             let complain = || panic!("no outcome of {}:\n{}", scenario.name, run.tail());
             (scenario.name.clone(), outcome.unwrap_or_else(complain))
         };
         Outcomes(self.scenarios.iter().map(outcome).collect())
     }
 
-    fn write(&self, mut initrd: InitrdBuilder) -> Initrd {
+    /// The initrd that runs them.
+    #[must_use]
+    pub fn initrd(&self, mut initrd: InitrdBuilder) -> Initrd {
         for (number, scenario) in self.scenarios.iter().enumerate() {
             let directory = format!("scenarios/{number:03}-{}", scenario.name);
             let own = [

@@ -182,6 +182,15 @@ impl Run {
         Verdict::find(self.lines.iter().map(|line| line.text.as_str()))
     }
 
+    /// Asserts that the boot was refused for this: no root came up, and the machine is off.
+    ///
+    /// # Panics
+    /// With the end of the console if it is not so.
+    pub fn assert_refused(&self, expected: &Verdict) {
+        assert_eq!(self.verdict().as_ref(), Some(expected), "{}", self.tail());
+        assert!(self.went_off && self.find("ROOT-UP").is_none(), "{}", self.tail());
+    }
+
     /// The last 60 lines of the console: what to show when something went wrong.
     #[must_use]
     pub fn tail(&self) -> String {

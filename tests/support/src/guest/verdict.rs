@@ -19,6 +19,12 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// What is to be said about a refusal of that stage and class.
+    #[must_use]
+    pub fn of(stage: &str, class: &str, exit: u8) -> Self {
+        Self { stage: stage.to_owned(), class: class.to_owned(), exit: exit.into() }
+    }
+
     /// The verdict of a console, if there is one.
     #[must_use]
     pub fn find<'a>(lines: impl Iterator<Item = &'a str>) -> Option<Self> {
@@ -40,8 +46,7 @@ mod tests {
         let find = |text: &str| Verdict::find(text.lines());
         let refused = "noise\nREFUSED    not authentic (class sig, exit code 22)\n";
         let stage = "image      x\nstage      authenticate (authenticate-signer)\n";
-        let verdict =
-            Verdict { stage: "authenticate".to_owned(), class: "sig".to_owned(), exit: 22 };
+        let verdict = Verdict::of("authenticate", "sig", 22);
         assert_eq!(find(&format!("{refused}{stage}")), Some(verdict));
         assert_eq!(find(&format!("{stage}{refused}")), None);
         assert_eq!(find("REFUSED\nstage      authenticate\n"), None);
