@@ -20,7 +20,7 @@ use crate::cmdline;
 use crate::designator::Architecture;
 use crate::error::Error;
 use crate::escape::escape;
-use crate::expose::{Exposed, ExposedTree, Placement, Places, Target};
+use crate::expose::{Exposed, ExposedTree, Placement, Places, Target, Without};
 use crate::fetch::Progress;
 use crate::honour::honour;
 use crate::identify::Identified;
@@ -217,9 +217,13 @@ impl Judge {
     }
 
     /// Where it goes.
-    fn placement(&self, transfer: &Transfer, places: &Places) -> Placement {
+    fn placement(&self, transfer: &Transfer, request: &Request, places: &Places) -> Placement {
         let target = match transfer.purpose() {
-            Purpose::Root => Target::System { overlay: self.policy.boot().overlay.value },
+            Purpose::Root => {
+                let (root, usr) = request.mounts();
+                let without = Without { root: root.flags.clone(), usr: usr.flags.clone() };
+                Target::System { overlay: self.policy.boot().overlay.value, without }
+            }
             Purpose::Directory(path) => Target::Extension(self.purpose, path.clone()),
         };
         Placement { name: transfer.name().to_owned(), target, places: places.clone() }
@@ -303,11 +307,11 @@ impl Attempt<'_> {
             self.at = Some(at);
             exposed.push(match verified {
                 Verified::Image(it) => {
-                    let placement = judge.placement(transfer, &system.places);
+                    let placement = judge.placement(transfer, &request, &system.places);
                     let report = self.report();
                     Handed::Image(loader::hand_over(it, &judge.policy, &placement, report)?)
                 }
-                Verified::Tree(it) => Handed::Tree(self.place(transfer, it)?),
+                Verified::Tree(it) => Handed::Tree(self.place(transfer, &request, it)?),
             });
         }
         exposed.into_iter().for_each(Handed::keep);
@@ -358,9 +362,15 @@ impl Attempt<'_> {
     }
 
     /// Gives a tree its name, and mounts it if it is the root.
-    fn place(&mut self, transfer: &Transfer, tree: Unpacked) -> Result<ExposedTree, Error> {
+    fn place(
+        &mut self,
+        transfer: &Transfer,
+        request: &Request,
+        tree: Unpacked,
+    ) -> Result<ExposedTree, Error> {
+        let without = request.mounts().0.flags.as_slice();
         let root = match transfer.purpose() {
-            Purpose::Root => Some(self.system.places.root.as_path()),
+            Purpose::Root => Some((self.system.places.root.as_path(), without)),
             Purpose::Directory(_) => None,
         };
         loader::place_archive(tree, root, self.report())

@@ -10,7 +10,7 @@ use crate::designator::PartitionDesignator;
 use crate::error::Error;
 use crate::loader;
 use crate::policy_file::EffectivePolicy;
-use crate::request::{MountFlag, Request, RequestError, RootDevice};
+use crate::request::{Request, RequestError, RootDevice};
 
 /// Refuses what the policy and the words ask for and this boot would not do.
 ///
@@ -39,12 +39,13 @@ fn can_expose(policy: &EffectivePolicy, request: &Request) -> Result<(), Request
         return Err(unsupported(&root.word));
     }
     let (of_root, of_usr) = request.mounts();
+    let has_usr = policy.rule(PartitionDesignator::Usr).0.uses.may_be_used();
+    if !has_usr && !of_usr.flags.is_empty() {
+        return Err(unsupported("mount.usrflags="));
+    }
     for (asked, takes_writes) in [(of_root, overlay), (of_usr, false)] {
         if let Some((true, word)) = asked.writable.as_ref().filter(|_| !takes_writes) {
             return Err(unsupported(word));
-        }
-        if let Some(flag) = asked.flags.iter().find(|it| **it != MountFlag::NoDev) {
-            return Err(unsupported(&format!("the mount flag {flag:?}")));
         }
     }
     Ok(())

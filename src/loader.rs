@@ -25,7 +25,7 @@ use crate::limits;
 use crate::policy::{ArchiveDemand, ArchivePin, Expectation, admit, admit_archive};
 use crate::policy_file::{ArchiveAuthentication, CommandLine, EffectivePolicy};
 use crate::report::Report;
-use crate::request::{Pin, RequestError};
+use crate::request::{MountFlag, Pin, RequestError};
 use crate::source::{self, Failure, Mirrors, Source, Terms, Transport};
 use crate::sys::memfd::SealedMemfd;
 use crate::unpack::{self, Destination, TreeKind, Unpacked, unpack};
@@ -393,7 +393,7 @@ pub fn load_archive(
 /// A name that is taken, or what the kernel says. Nothing of the archive is left then.
 pub fn place_archive(
     unpacked: Unpacked,
-    root: Option<&Path>,
+    root: Option<(&Path, &[MountFlag])>,
     report: &mut Report,
 ) -> Result<ExposedTree, Error> {
     let exposed = expose_tree(unpacked.place()?, root)?;

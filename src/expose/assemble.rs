@@ -56,11 +56,11 @@ pub(super) fn assemble(
     let mut trees = trees.into_iter().peekable();
     let lowest = trees.next_if(|it| it.designator == PartitionDesignator::Root);
     let root = match lowest {
-        Some(root) if placement.target == (Target::System { overlay: true }) => {
+        Some(root) if matches!(placement.target, Target::System { overlay: true, .. }) => {
             overlay(root.tree, placement).map_err(|error| ExposeError::Overlay { error })?
         }
         Some(root) => root.tree,
-        None => in_memory(trees.peek(), &placement.target).map_err(at_place)?,
+        None => in_memory(trees.peek(), placement).map_err(at_place)?,
     };
     root.attach(&opened).map_err(at_place)?;
     let base = root.reopened().map_err(at_place)?;
@@ -154,10 +154,11 @@ const DIRECTORIES: [(&str, u32); 9] = [
 const MERGED: [&str; 4] = ["bin", "lib", "lib64", "sbin"];
 
 /// A root for an image that has none: the whole of one for a system, a mount point elsewhere.
-fn in_memory(usr: Option<&Mounted>, target: &Target) -> io::Result<Tree> {
-    let root = Tree::in_memory(limits::ROOT_IN_MEMORY)?;
+fn in_memory(usr: Option<&Mounted>, placement: &Placement) -> io::Result<Tree> {
+    let without = placement.without(PartitionDesignator::Root);
+    let root = Tree::in_memory(limits::ROOT_IN_MEMORY, without)?;
     let directory = root.directory();
-    if !matches!(target, Target::System { .. }) {
+    if !matches!(placement.target, Target::System { .. }) {
         mkdirat(directory, "usr", Mode::from_bits_retain(0o755))?;
         return Ok(root);
     }
@@ -186,7 +187,7 @@ fn overlay(lower: Tree, placement: &Placement) -> io::Result<Tree> {
         fs::DirBuilder::new().mode(0o700).create(path)?;
         undo.directory(path.clone());
     }
-    let memory = Tree::in_memory(limits::ROOT_IN_MEMORY)?;
+    let memory = Tree::in_memory(limits::ROOT_IN_MEMORY, &[])?;
     for path in ["upper", "work"] {
         mkdirat(memory.directory(), path, Mode::from_bits_retain(0o755))?;
     }
@@ -194,7 +195,8 @@ fn overlay(lower: Tree, placement: &Placement) -> io::Result<Tree> {
     undo.mounted(lower, lower_path.clone());
     memory.attach(&mount::place(&memory_path)?)?;
     undo.mounted(memory, memory_path.clone());
-    Tree::overlay(&lower_path, &memory_path.join("upper"), &memory_path.join("work"))
+    let (upper, work) = (memory_path.join("upper"), memory_path.join("work"));
+    Tree::overlay(&lower_path, (&upper, &work), placement.without(PartitionDesignator::Root))
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ use crate::designator::PartitionDesignator;
 use crate::escape::escape;
 use crate::policy_file::Stated;
 use crate::purpose::Purpose;
+use crate::request::MountFlag;
 use crate::verity::{DeviceNames, Mapped, MappedPartition, NameError, Shield};
 use crate::version::compare;
 use assemble::Mounted;
@@ -67,6 +68,8 @@ pub enum Target {
     System {
         /// Whether it takes writes, into memory.
         overlay: bool,
+        /// What its mounts shall do without, beside what they do in any case.
+        without: Without,
     },
     /// One of [`Purpose::EXTENSIONS`]: a directory of its own, where systemd looks for it.
     Extension(Purpose, PathBuf),
@@ -74,6 +77,15 @@ pub enum Target {
     Devices,
     /// Read-only at this directory; the devices go with the mount.
     Directory(PathBuf),
+}
+
+/// Flags that take something away from mounts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Without {
+    /// From that of the root, on disk or in memory, and from an overlay above it.
+    pub root: Vec<MountFlag>,
+    /// From that of usr.
+    pub usr: Vec<MountFlag>,
 }
 
 /// Where an image goes, and under which name.
@@ -120,6 +132,15 @@ impl Placement {
         match &self.target {
             Target::Extension(purpose, _) => *purpose,
             Target::System { .. } | Target::Devices | Target::Directory(_) => Purpose::System,
+        }
+    }
+
+    /// What the mount of that partition shall do without.
+    fn without(&self, designator: PartitionDesignator) -> &[MountFlag] {
+        match (&self.target, designator) {
+            (Target::System { without, .. }, PartitionDesignator::Root) => &without.root,
+            (Target::System { without, .. }, PartitionDesignator::Usr) => &without.usr,
+            _ => &[],
         }
     }
 
@@ -191,7 +212,7 @@ pub fn expose(
     let mut version = None;
     // Devices alone are given to somebody who knows what to do with them.
     if placement.target != Target::Devices || !floors.is_empty() {
-        let trees = partitions.iter().map(|it| mount_unseen(it, placement.purpose()));
+        let trees = partitions.iter().map(|it| mount_unseen(it, placement));
         let trees = trees.collect::<Result<Vec<_>, _>>()?;
         version = judge(&partitions, &trees, floors, placement)?;
         assemble::assemble(&partitions, trees, placement, &mut undo)?;
@@ -204,11 +225,16 @@ pub fn expose(
     Ok(Exposed { undo, partitions, version, while_used })
 }
 
-fn mount_unseen(partition: &MappedPartition, purpose: Purpose) -> Result<Mounted, ExposeError> {
+fn mount_unseen(
+    partition: &MappedPartition,
+    placement: &Placement,
+) -> Result<Mounted, ExposeError> {
     let designator = partition.designator;
     let failed =
         |error| ExposeError::Mount { designator, place: partition.filesystem.to_string(), error };
-    Ok(Mounted { designator, tree: Tree::of(partition, purpose).map_err(failed)? })
+    let without = placement.without(designator);
+    let tree = Tree::of(partition, placement.purpose(), without).map_err(failed)?;
+    Ok(Mounted { designator, tree })
 }
 
 /// Holds what the image says of itself against what it is used as, and against the floors.
@@ -361,7 +387,7 @@ mod tests {
         let root = PartitionDesignator::Root;
         assert_eq!(names("a b", Target::Devices), Err(NameError));
         assert_eq!(names("a", Target::Devices).unwrap().device(root), "a-root");
-        let system = Target::System { overlay: false };
+        let system = Target::System { overlay: false, without: Without::default() };
         assert_eq!(names("a b", system).unwrap().device(root), "root");
         for target in
             [Target::Extension(Purpose::Sysext, "/run/x".into()), Target::Directory("/a b".into())]

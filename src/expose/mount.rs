@@ -6,7 +6,8 @@
 //! until it is attached to a directory that is held open, so that what was looked at is what is
 //! mounted, where it was meant. **Refuses:** mount points that are links, files, or mounted on.
 //!
-//! Options are constants. Every mount is `nodev`; what takes no writes is read-only in mount and
+//! Options are constants, but for flags of the command line, which can only take something away.
+//! Every mount is `nodev`; what takes no writes is read-only in mount and
 //! superblock, with the log replay of its file system switched off; boot partitions are for root's
 //! eyes and run nothing, nor do configuration extensions; what nobody vouches for has no set-id
 //! programs, but for root and usr.
@@ -28,6 +29,7 @@ use rustix::mount::{
 use crate::designator::PartitionDesignator;
 use crate::filesystem::FileSystem;
 use crate::purpose::Purpose;
+use crate::request::MountFlag;
 use crate::verity::{MappedPartition, Shield};
 
 /// A mount, held by its root directory.
@@ -47,10 +49,10 @@ impl Options {
         designator: PartitionDesignator,
         filesystem: FileSystem,
         shield: &Shield,
-        purpose: Purpose,
+        (purpose, without): (Purpose, &[MountFlag]),
     ) -> Self {
         use PartitionDesignator as P;
-        let mut attributes = MountAttrFlags::MOUNT_ATTR_NODEV;
+        let mut attributes = attributes(without);
         let unprotected = matches!(shield, Shield::Open { .. });
         if unprotected && !matches!(designator, P::Root | P::Usr) {
             attributes |= MountAttrFlags::MOUNT_ATTR_NOSUID;
@@ -85,30 +87,38 @@ impl Options {
 
 impl Tree {
     /// The file system of a partition.
-    pub(super) fn of(partition: &MappedPartition, purpose: Purpose) -> io::Result<Self> {
+    pub(super) fn of(
+        partition: &MappedPartition,
+        purpose: Purpose,
+        without: &[MountFlag],
+    ) -> io::Result<Self> {
         let MappedPartition { designator, filesystem, shield, .. } = partition;
         let filesystem = *filesystem;
-        let options = Options::of(*designator, filesystem, shield, purpose);
+        let options = Options::of(*designator, filesystem, shield, (purpose, without));
         Self::new(filesystem.name(), partition.node(), &options)
     }
 
     /// An empty directory in memory, of at most that size as tmpfs(5) has it.
-    pub(super) fn in_memory(size: &'static str) -> io::Result<Self> {
+    pub(super) fn in_memory(size: &'static str, without: &[MountFlag]) -> io::Result<Self> {
         let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
         fsconfig_set_string(context.as_fd(), "source", "veriroot")?;
         fsconfig_set_string(context.as_fd(), "mode", "0755")?;
         fsconfig_set_string(context.as_fd(), "size", size)?;
-        Self::made(&context, MountAttrFlags::MOUNT_ATTR_NODEV)
+        Self::made(&context, attributes(without))
     }
 
     /// An overlay: what is written goes to `upper`, with `work` beside it; `lower` stays as it is.
-    pub(super) fn overlay(lower: &Path, upper: &Path, work: &Path) -> io::Result<Self> {
+    pub(super) fn overlay(
+        lower: &Path,
+        (upper, work): (&Path, &Path),
+        without: &[MountFlag],
+    ) -> io::Result<Self> {
         let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
         fsconfig_set_string(context.as_fd(), "source", "veriroot")?;
         fsconfig_set_string(context.as_fd(), "lowerdir", lower)?;
         fsconfig_set_string(context.as_fd(), "upperdir", upper)?;
         fsconfig_set_string(context.as_fd(), "workdir", work)?;
-        Self::made(&context, MountAttrFlags::MOUNT_ATTR_NODEV)
+        Self::made(&context, attributes(without))
     }
 
     /// A directory of this machine, once more.
@@ -119,8 +129,9 @@ impl Tree {
 
     /// Takes writes and devices away from it. What is mounted by [`Self::again`] takes flags only
     /// when it is attached.
-    pub(super) fn restrict(&self) -> io::Result<()> {
+    pub(super) fn restrict(&self, without: &[MountFlag]) -> io::Result<()> {
         let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NODEV;
+        let flags = without.iter().fold(flags, |all, it| all | remount_flag(*it));
         Ok(mount_remount(magic_link(&self.0), flags, "")?)
     }
 
@@ -174,6 +185,35 @@ impl Tree {
     }
 }
 
+/// What every mount goes without, and what else this one shall.
+fn attributes(without: &[MountFlag]) -> MountAttrFlags {
+    use MountAttrFlags as M;
+    without.iter().fold(M::MOUNT_ATTR_NODEV, |all, it| {
+        all | match it {
+            MountFlag::NoAtime => M::MOUNT_ATTR_NOATIME,
+            MountFlag::NoDev => M::MOUNT_ATTR_NODEV,
+            MountFlag::NoDirAtime => M::MOUNT_ATTR_NODIRATIME,
+            MountFlag::NoExec => M::MOUNT_ATTR_NOEXEC,
+            MountFlag::NoSuid => M::MOUNT_ATTR_NOSUID,
+            MountFlag::NoSymFollow => M::MOUNT_ATTR_NOSYMFOLLOW,
+            MountFlag::RelAtime => M::MOUNT_ATTR_RELATIME,
+        }
+    })
+}
+
+/// The same for mount(2).
+fn remount_flag(flag: MountFlag) -> MountFlags {
+    match flag {
+        MountFlag::NoAtime => MountFlags::NOATIME,
+        MountFlag::NoDev => MountFlags::NODEV,
+        MountFlag::NoDirAtime => MountFlags::NODIRATIME,
+        MountFlag::NoExec => MountFlags::NOEXEC,
+        MountFlag::NoSuid => MountFlags::NOSUID,
+        MountFlag::NoSymFollow => MountFlags::NOSYMFOLLOW,
+        MountFlag::RelAtime => MountFlags::RELATIME,
+    }
+}
+
 /// A directory of this machine, opened for a mount: no link, and nothing mounted there yet.
 pub(super) fn place(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -218,16 +258,22 @@ mod tests {
             (P::Esp, FileSystem::Vfat, &open(false), nodev | ro | nosuid | boot, &["ro"]),
             (P::Xbootldr, FileSystem::Vfat, &open(true), nodev | nosuid | boot, &[]),
         ] {
-            let options = Options::of(designator, filesystem, shield, Purpose::System);
+            let options = Options::of(designator, filesystem, shield, (Purpose::System, &[]));
             assert_eq!((options.attributes, options.flags), (attributes, flags), "{designator}");
             let vfat = filesystem == FileSystem::Vfat;
             assert_eq!(options.values.contains(&("fmask", "0177")), vfat, "{designator}");
         }
-        let options = Options::of(P::Root, FileSystem::Btrfs, &verity, Purpose::Portable);
+        let options = Options::of(
+            P::Root,
+            FileSystem::Btrfs,
+            &verity,
+            (Purpose::Portable, &[MountFlag::NoExec]),
+        );
+        assert_eq!(options.attributes, nodev | ro | M::MOUNT_ATTR_NOEXEC);
         assert_eq!(options.values, [("rescue", "nologreplay")]);
-        let options = Options::of(P::Var, FileSystem::Btrfs, &open(true), Purpose::System);
+        let options = Options::of(P::Var, FileSystem::Btrfs, &open(true), (Purpose::System, &[]));
         assert!(options.values.is_empty());
-        let options = Options::of(P::Root, FileSystem::Erofs, &verity, Purpose::Confext);
+        let options = Options::of(P::Root, FileSystem::Erofs, &verity, (Purpose::Confext, &[]));
         assert_eq!(options.attributes, nodev | ro | nosuid | M::MOUNT_ATTR_NOEXEC);
     }
 

@@ -17,6 +17,7 @@ use super::ExposeError;
 use super::mount::{self, Tree};
 use super::undo::Undo;
 use crate::designator::PartitionDesignator;
+use crate::request::MountFlag;
 use crate::unpack::Placed;
 
 /// A tree in its place. Made by [`expose_tree`] alone; dropping it without [`Self::keep`] takes
@@ -29,14 +30,17 @@ pub struct ExposedTree {
     kept: bool,
 }
 
-/// Mounts a tree at `root`, where it is one.
+/// Mounts a tree at `root`, where it is one, without what those flags take away.
 ///
 /// # Errors
 /// [`ExposeError::Mount`]; nothing is left of the tree then.
-pub fn expose_tree(placed: Placed, root: Option<&Path>) -> Result<ExposedTree, ExposeError> {
+pub fn expose_tree(
+    placed: Placed,
+    root: Option<(&Path, &[MountFlag])>,
+) -> Result<ExposedTree, ExposeError> {
     let mut exposed = ExposedTree { undo: Undo::default(), placed, kept: false };
-    if let Some(root) = root {
-        exposed.mount(root).map_err(|error| ExposeError::Mount {
+    if let Some((root, without)) = root {
+        exposed.mount(root, without).map_err(|error| ExposeError::Mount {
             designator: PartitionDesignator::Root,
             place: root.display().to_string(),
             error,
@@ -46,13 +50,13 @@ pub fn expose_tree(placed: Placed, root: Option<&Path>) -> Result<ExposedTree, E
 }
 
 impl ExposedTree {
-    fn mount(&mut self, root: &Path) -> io::Result<()> {
+    fn mount(&mut self, root: &Path, without: &[MountFlag]) -> io::Result<()> {
         let place = mount::place(root)?;
         let tree = Tree::again(self.placed.path())?;
         tree.attach(&place)?;
         let attached = tree.reopened()?;
         self.undo.mounted(tree, root.to_owned());
-        attached.restrict()
+        attached.restrict(without)
     }
 
     /// Where the tree stands.

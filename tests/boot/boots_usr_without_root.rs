@@ -27,6 +27,12 @@ pub(crate) const USR: Exposure = Exposure {
     words: "",
     script: SHOW,
 };
+/// Mounts that shall do without more than they do in any case.
+pub(crate) const FLAGS: Exposure = Exposure {
+    name: "usr-flags",
+    words: "rootflags=nosuid,noexec mount.usrflags=nosuid,noatime",
+    ..USR
+};
 /// The policy of an image that has a root.
 pub(crate) const ROOT_WANTED: Exposure =
     Exposure { name: "usr-root-wanted", policy: "", script: BOOT, ..USR };
@@ -63,6 +69,15 @@ fn boots_usr_without_root() {
         "SHOW-LINK image.raw-part1 -> /dev/dm-0",
     ];
     assert_lines(shown(&USR), &lines);
+}
+
+#[test]
+fn mounts_do_without_what_the_command_line_takes_away() {
+    let lines = [
+        "SHOW-MOUNT veriroot /sysroot tmpfs rw,nosuid,nodev,noexec,relatime,size=",
+        "SHOW-MOUNT /dev/dm-0 /sysroot/usr erofs ro,nosuid,nodev,noatime",
+    ];
+    assert_lines(shown(&FLAGS), &lines);
 }
 
 #[test]

@@ -86,6 +86,7 @@ const EXPOSURES: &[&exposure::Exposure] = &[
     &boots_root_that_takes_writes::OVERLAY,
     &boots_root_that_takes_writes::PLAIN,
     &boots_usr_without_root::USR,
+    &boots_usr_without_root::FLAGS,
     &boots_usr_without_root::ROOT_WANTED,
     &boots_usr_without_root::FLIPPED,
     &boots_usr_without_root::STRANGER,

@@ -278,6 +278,8 @@ fn kernel_words_tighten_what_files_say() {
     let tightened =
         format!("{CMDLINE} rootfstype=erofs systemd.verity_root_options=panic-on-corruption ro");
     Initrd::new().file("cmdline", &tightened).reaches_the_source();
+    let flags = format!("{CMDLINE} rootflags=ro,nosuid,noatime");
+    Initrd::new().file("cmdline", &flags).reaches_the_source();
     let ext4 = "[filesystems]\nroot = [\"ext4\"]\n";
     let initrd = Initrd::new().file("cmdline", &tightened).file("policy.d/zzz.toml", ext4);
     let (error, _) = initrd.refuses();
@@ -287,7 +289,9 @@ fn kernel_words_tighten_what_files_say() {
             EffectiveError::NothingToBoot { .. } | EffectiveError::NoFileSystem { .. }
         )
     );
-    for words in ["rw", "systemd.volatile=yes", "rootflags=rw", "root=tmpfs"] {
+    let words =
+        ["rw", "systemd.volatile=yes", "rootflags=rw", "root=tmpfs", "mount.usrflags=nosuid"];
+    for words in words {
         let (error, _) = Initrd::new().file("cmdline", &format!("{CMDLINE} {words}")).refuses();
         assert_refused!(error, Error::Request(_));
     }
