@@ -69,10 +69,10 @@ interop: packages ## Trees of veritysetup and signatures of openssl, made now, a
 	@tests/guest/packages.sh interop
 	$(CARGO) test --locked --test interop --no-fail-fast
 
-MUTANTS ?= 5000
-archive-differential: packages ## Mutants of archives: unpacked to the same tree by GNU tar, bsdtar and Python (as root; MUTANTS=)
+ARCHIVES ?= 5000
+archive-differential: packages ## Mutants of archives: unpacked to the same tree by GNU tar, bsdtar and Python (as root; ARCHIVES=)
 	@tests/guest/packages.sh archives
-	VERIROOT_ARCHIVE_MUTANTS='$(MUTANTS)' $(CARGO) test --locked --test archive -- --nocapture other_readers
+	VERIROOT_ARCHIVE_MUTANTS='$(ARCHIVES)' $(CARGO) test --locked --test archive -- --nocapture other_readers
 
 bench-fetch: packages ## Fetching 300 MiB beside curl and systemd-pull (with PEER=, as root)
 	@tests/guest/packages.sh fetch

@@ -9,6 +9,7 @@
 //! only that nothing crashes. The same bodies run under cargo-fuzz (`make fuzz`), under the mutator
 //! on stable (`make fuzz-smoke`, and plain `cargo test`), and over `tests/crashes/TARGET/`.
 
+pub mod cage;
 pub mod differential;
 pub mod edits;
 pub mod exhaustive;

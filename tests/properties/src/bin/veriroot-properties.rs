@@ -3,7 +3,7 @@
 //! Runs the properties by hand.
 //!
 //! **In:** `list`, `invariants`, `seeds DIRECTORY`, `smoke [TARGET [MUTANTS]]`, `exhaustive THREADS
-//! SAMPLE`, `differential WHAT MUTANTS`, or `replay TARGET FILE…`.
+//! SAMPLE`, `differential WHAT MUTANTS`, `cage STARTS`, or `replay TARGET FILE…`.
 //! **Out:** a line for each target; seeds as files. **Refuses:** words it does not know.
 
 use std::path::Path;
@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use veriroot_properties::mutate::mutant;
 use veriroot_properties::targets::ALL;
-use veriroot_properties::{Target, Verdict, differential, exhaustive, run};
+use veriroot_properties::{Target, Verdict, cage, differential, exhaustive, run};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -37,6 +37,8 @@ fn main() -> ExitCode {
             let mutants = mutants.parse().expect("no number");
             println!("{}", differential::run(what, mutants).expect("tree, gpt or cms"));
         }
+        ["cage", starts] => print!("{}", cage::cost(starts.parse().expect("no number"))),
+        ["cage-child", role] => cage::child(role),
         ["replay", name, ref files @ ..] => {
             for file in files {
                 run(name, &std::fs::read(file).expect("no such file"));
@@ -45,7 +47,7 @@ fn main() -> ExitCode {
         }
         _ => {
             eprintln!(
-                "list | invariants | seeds DIRECTORY | smoke [TARGET [MUTANTS]] | exhaustive THREADS SAMPLE | differential WHAT MUTANTS | replay TARGET FILE..."
+                "list | invariants | seeds DIRECTORY | smoke [TARGET [MUTANTS]] | exhaustive THREADS SAMPLE | differential WHAT MUTANTS | cage STARTS | replay TARGET FILE..."
             );
             return ExitCode::from(2);
         }
