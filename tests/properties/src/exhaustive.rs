@@ -162,11 +162,13 @@ fn harmless_json(content: &[u8], at: usize, flipped: u8) -> Option<&'static str>
         sound.then_some(())?;
         Some((hash, text("signature")?.to_owned(), hint))
     };
-    if at >= end {
-        return None;
-    }
     let mut changed = content[..end].to_vec();
-    changed[at] = flipped;
+    match at {
+        at if at < end => changed[at] = flipped,
+        // The first byte of the padding: a blank behind a JSON text is still that text.
+        at if at == end => changed.push(flipped),
+        _ => return None,
+    }
     let (before, after) = (fields(&content[..end])?, fields(&changed)?);
     let rule = match after {
         after if (&after.0, &after.1) != (&before.0, &before.1) => return None,

@@ -5,6 +5,8 @@
 //! **In:** text from a command line or a policy. **Out:** a verdict. **Refuses:** (panics) a URL
 //! that another parser understands in another way: the one we show would not be the one we open.
 
+use std::net::Ipv6Addr;
+
 use veriroot::url::SourceUrl;
 
 use crate::{Target, Verdict, text};
@@ -50,6 +52,14 @@ fn check(input: &[u8]) -> Verdict {
         let host = theirs.host_str().unwrap();
         let port = theirs.port().map(|it| format!(":{it}")).unwrap_or_default();
         let default = if theirs.scheme() == "http" { ":80" } else { ":443" };
+        // An IPv6 address has more than one spelling, all of them of that one address.
+        let (spelt, colon_port) = match authority.split_once(']') {
+            Some((address, port)) => (format!("[{}]", ipv6(address)), port),
+            None => (authority.to_owned(), ""),
+        };
+        let host =
+            if host.starts_with('[') { format!("[{}]", ipv6(host)) } else { host.to_owned() };
+        let authority = format!("{spelt}{colon_port}");
         let same = |port: &str| authority.eq_ignore_ascii_case(&format!("{host}{port}"));
         assert!(same(&port) || port.is_empty() && same(default), "{text:?}: {host}{port}");
         // An apostrophe in a query is the one thing that travels in another spelling.
@@ -60,4 +70,8 @@ fn check(input: &[u8]) -> Verdict {
         assert!(query.is_none_or(|it| it == "[...]"), "a query may be a secret: {shown}");
     }
     (&parsed).into()
+}
+
+fn ipv6(text: &str) -> Ipv6Addr {
+    text.trim_matches(['[', ']']).parse().unwrap()
 }
