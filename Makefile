@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: help program demo boot-time test unit boot boot-keyring boot-uefi boot-systemd boot-peer peer-differential archive-differential interop manual fmt clippy docs deny packages guest-kernel \
+.PHONY: help program demo boot-time test unit boot boot-keyring boot-uefi boot-systemd boot-initramfs-tools boot-peer peer-differential archive-differential interop manual fmt clippy docs deny packages guest-kernel \
     fuzz fuzz-smoke corpus exhaustive faults differential bench-fetch
 
 CARGO ?= cargo
@@ -88,6 +88,11 @@ boot-systemd: program guest-kernel ## An initrd of dracut and systemd 262 that w
 	@tests/boot/systemd/initrd.sh '$(PEER)' target/release/veriroot build/systemd/dracut.img
 	$(CARGO) test --locked --test boot-systemd --no-fail-fast -- --test-threads=1
 
+boot-initramfs-tools: program guest-kernel ## An initrd of initramfs-tools that boots through veriroot (as root; PEER=)
+	@tests/peer/chroot.sh '$(PEER)' initramfs-tools-core busybox zstd
+	@tests/boot/initramfs-tools/initrd.sh '$(PEER)' target/release/veriroot build/initramfs-tools/initrd.img
+	$(CARGO) test --locked --test boot-initramfs-tools --no-fail-fast -- --test-threads=1
+
 boot-peer: program guest-kernel ## Times a netboot of 180 MiB against systemd 262's own (as root; PEER=, VERIROOT_ROUNDS=)
 	@tests/peer/chroot.sh '$(PEER)' $(SYSTEMD_PACKAGES)
 	@tests/peer/initrd.sh '$(PEER)' tests/fixtures/trusted.crt build/systemd/peer.img
@@ -107,7 +112,7 @@ fmt: ## Formatting, checked
 
 clippy: packages ## Lints, warnings denied
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	$(CARGO) clippy --locked --test boot --test boot-keyring --test boot-systemd --test boot-uefi --test boot-peer --test interop --test peer --test faults -- -D warnings
+	$(CARGO) clippy --locked --test boot --test boot-keyring --test boot-systemd --test boot-initramfs-tools --test boot-uefi --test boot-peer --test interop --test peer --test faults -- -D warnings
 
 docs: packages ## Documentation, warnings denied
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps

@@ -7,14 +7,7 @@ chroot=${1:?usage: initrd.sh CHROOT PROGRAM OUT} program=${2:?} out=${3:?}
 here=$(cd "$(dirname "$0")/../../.." && pwd)
 release=$(ls "$here/build/kernel/lib/modules")
 
-# The kernel that all guests boot, with its modules, less the drivers of cards that no emulator has.
-if [ ! -e "$chroot/usr/lib/modules/$release/modules.dep" ]; then
-    mkdir -p "$chroot/usr/lib/modules"
-    cp -a "$here/build/kernel/lib/modules/$release" "$chroot/usr/lib/modules/"
-    rm -rf "$chroot/usr/lib/modules/$release/kernel/drivers/net/"{ethernet,wireless,can,usb,wwan}
-    touch "$chroot/usr/lib/modules/$release"/modules.{order,builtin.modinfo}
-    chroot "$chroot" depmod -a "$release"
-fi
+"$here/tests/peer/modules.sh" "$chroot"
 
 # As a package would install them.
 install -D "$program" "$chroot/usr/bin/veriroot"
