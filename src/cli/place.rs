@@ -23,7 +23,7 @@ use veriroot::source::Source;
 use veriroot::url::SourceUrl;
 use veriroot::verity::Shield;
 
-use super::demands::{DemandArguments, Machine};
+use super::demands::{self, DemandArguments, Machine};
 use super::progress::Bar;
 use super::{Json, console, exit_code, json, report_exit_code};
 
@@ -164,9 +164,10 @@ fn place_one(
     })?;
     let placement = Placement { name, target, places: Places::default() };
     placement.vacant()?;
-    let source = match SourceUrl::parse_or_file(image) {
-        Ok(url) => loader::open(&url, &machine.policy)?,
-        Err(_no_url) => Source::open_file(Path::new(image))?,
+    let path = Path::new(image);
+    let source = match demands::url(path)? {
+        Some(url) => loader::open(&url, &machine.policy)?,
+        None => Source::open_file(path)?,
     };
     let mut bar = if how.output.quiet { Bar::silent() } else { Bar::new("loading") };
     let received = receive(source, &checksums::Demand::none())?;

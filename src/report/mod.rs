@@ -26,6 +26,7 @@ use crate::policy::{Admitted, AdmittedPartition, Protection, filesystems};
 use crate::policy_file::{EffectivePolicy, KernelKeyring, Stated, Trust};
 use crate::source::Dropped;
 use crate::units::ByteRange;
+use crate::url::without_secrets;
 use crate::verity::Shield;
 pub(crate) use watching::Watching;
 
@@ -109,10 +110,10 @@ pub struct Report {
 const DPS: Origin = Origin::Rule("Discoverable Partitions Specification");
 
 impl Report {
-    /// Of an image called `name`, of which nothing is known.
+    /// Of an image called `name`, of which nothing is known. Of a URL what may be secret is not kept.
     #[must_use]
     pub fn of(name: &str) -> Self {
-        Self { image: escape(name), ..Self::default() }
+        Self { image: escape(&without_secrets(name)), ..Self::default() }
     }
 
     /// Of the same image, of which nothing is known again.

@@ -175,3 +175,30 @@ fn names_of_images_are_escaped() {
     assert!(!ran.stdout.contains('\x1b'), "{ran:?}");
     assert!(!ran.stdout.lines().any(|it| it.starts_with("ACCEPTED")), "{ran:?}");
 }
+
+/// LOG-04: what a URL may hold that nobody else shall see.
+#[test]
+fn secrets_of_urls_are_printed_by_no_command() {
+    let (trusted, absent) = (trusted(), "--certificate=/nonexistent.crt");
+    let refused = |words: &[&str]| {
+        let ran = veriroot(words);
+        assert_ne!(ran.code, 0, "{words:?}");
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(!said.is_empty() && !said.contains("s3cret"), "{words:?}: {said}");
+    };
+    // The first is refused before anything else, the second with the machine's own faults.
+    let cases = [
+        ("http://user:s3cret@127.0.0.1:1/i.raw", trusted.as_str()),
+        ("http://127.0.0.1:1/i?t=s3cret", absent),
+    ];
+    for (url, certificate) in cases {
+        for json in ["--json=off", "--json=short"] {
+            refused(&["audit", certificate, url, json]);
+            refused(&["attach", certificate, url, "name", json]);
+            refused(&["mount", certificate, url, "/nonexistent", json]);
+            refused(&["fetch", certificate, url, "/nonexistent/i.raw", json]);
+        }
+    }
+    // One that is asked for, in vain.
+    refused(&["audit", &trusted, "http://127.0.0.1:1/i?t=s3cret", "--json=short"]);
+}
