@@ -322,7 +322,7 @@ pub struct ArchiveDemands<'a> {
 pub type ArchiveSignature<'a> = &'a mut dyn FnMut() -> Result<Option<Vec<u8>>, source::Error>;
 
 /// The trust anchors for archives; `None` where the policy asks for no signature, or where there are
-/// none and a pin can stand for it.
+/// none and something else can stand for it. A signature that is asked for after all is refused then.
 ///
 /// # Errors
 /// See [`AnchorError`].
@@ -332,9 +332,8 @@ pub fn archive_anchors(
     built_in: &[PathBuf],
 ) -> Result<Option<TrustAnchors>, AnchorError> {
     let authentication = policy.archive().authentication.value;
-    let pins = policy.trust().command_line.value == CommandLine::Authenticated
-        || authentication != ArchiveAuthentication::Signature;
-    let needless = (pin.is_some() && pins) || authentication == ArchiveAuthentication::DangerNone;
+    let pinned = pin.is_some() && policy.trust().command_line.value == CommandLine::Authenticated;
+    let needless = pinned || authentication <= ArchiveAuthentication::SignedList;
     match TrustAnchors::of_policy(policy.trust(), built_in) {
         Err(AnchorError::NoAnchors { .. })
             if needless

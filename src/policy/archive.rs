@@ -8,9 +8,13 @@
 //!
 //! | `archive.authentication` | suffices |
 //! | --- | --- |
-//! | `signature` (built in) | a signature over the file; a signed list of checksums that has it; a pin where `trust.command-line` is `authenticated` |
-//! | `checksum-pin` | a pin, or else one of the signatures |
+//! | `signature` (built in) | a signature over the file by a trust anchor; a pin where `trust.command-line` is `authenticated` |
+//! | `signed-list` | the same, or a list of checksums that has the file and that a key of the OpenPGP keyrings signed |
+//! | `checksum-pin` | the same, or a pin |
 //! | `danger-none` | a pin has to fit; without one and without a signed list, nothing is asked for |
+//!
+//! Keyrings are a matter of the transport: those that systemd ships name the keys of distributions. So
+//! a list counts as more than that only where a policy file says so.
 
 use crate::checksums::{Received, Shown};
 use crate::finding::Origin;
@@ -113,19 +117,20 @@ pub fn admit_archive(
     let command_line = &policy.trust().command_line;
     let stated = &archive.authentication;
     let listed = match received.shown() {
-        Shown::Signed { list, signer, .. } => {
+        Shown::Signed { list, signer, .. } if stated.value != ArchiveAuthentication::Signature => {
             Some(ArchiveDemand::Listed { list: list.clone(), signer: signer.clone() })
         }
-        Shown::Nothing | Shown::Pinned { .. } | Shown::Listed { .. } => None,
+        Shown::Nothing | Shown::Pinned { .. } | Shown::Listed { .. } | Shown::Signed { .. } => None,
     };
     let source = received.into_source();
     let stated_demand = match (stated.value, &pin) {
-        (ArchiveAuthentication::Signature, Some(_))
+        (ArchiveAuthentication::Signature | ArchiveAuthentication::SignedList, Some(_))
             if command_line.value == CommandLine::Authenticated =>
         {
             ArchiveDemand::Pin(command_line.origin.clone())
         }
-        (ArchiveAuthentication::Signature, _) | (ArchiveAuthentication::ChecksumPin, None) => {
+        (ArchiveAuthentication::Signature | ArchiveAuthentication::SignedList, _)
+        | (ArchiveAuthentication::ChecksumPin, None) => {
             ArchiveDemand::Signature(stated.origin.clone())
         }
         (ArchiveAuthentication::ChecksumPin | ArchiveAuthentication::DangerNone, Some(_)) => {

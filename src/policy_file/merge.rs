@@ -21,7 +21,7 @@
 //! | `transport.size-max`, `transport.budget`, `boot.deadline` | the smaller |
 //! | `transport.credential` | all of them; two for one origin must be the same |
 //! | `transport.memory-reserve`, `boot.hold` | the larger |
-//! | `archive.authentication` | `danger-none` < `checksum-pin` < `signature` |
+//! | `archive.authentication` | `danger-none` < `checksum-pin` < `signed-list` < `signature` |
 //! | `archive.devices`, `archive.set-id` | `true` < `false` |
 //! | `boot.on-corruption` | `eio` < `restart` < `panic` |
 //! | `boot.on-refusal` | `danger-shell` < `reboot` < `halt` |

@@ -62,6 +62,8 @@ pub enum ArchiveAuthentication {
     DangerNone,
     /// A checksum that the machine was told.
     ChecksumPin,
+    /// A list of checksums that a key of the OpenPGP keyrings signed.
+    SignedList,
     /// A signature over the whole file.
     Signature,
 }
@@ -247,7 +249,8 @@ mod tests {
 
     #[test]
     fn the_stricter_value_is_the_greater_one() {
-        assert!(ArchiveAuthentication::Signature > ArchiveAuthentication::ChecksumPin);
+        assert!(ArchiveAuthentication::Signature > ArchiveAuthentication::SignedList);
+        assert!(ArchiveAuthentication::SignedList > ArchiveAuthentication::ChecksumPin);
         assert!(ArchiveAuthentication::ChecksumPin > ArchiveAuthentication::DangerNone);
         assert!(OnRefusal::Halt > OnRefusal::Reboot && OnRefusal::Reboot > OnRefusal::DangerShell);
         assert!(OnCorruption::Restart > OnCorruption::Eio);

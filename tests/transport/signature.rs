@@ -7,6 +7,7 @@ use std::path::Path;
 
 use veriroot::checksums::{Check, Error, Keyring, KeyringError, Received, Shown, SignatureError};
 use veriroot::finding::{Class, Refusal};
+use veriroot::policy::{ArchiveDemand, admit_archive};
 use veriroot::policy_file::{EffectivePolicy, PolicyFile, Statements};
 use veriroot_test_support::gpg::Gnupg;
 use veriroot_test_support::http::{Misbehaviour, Server};
@@ -90,6 +91,24 @@ fn signatures_of_gpg_are_accepted_and_hold_for_these_bytes_alone() {
             assert!(matches!(error, SignatureError::Signature { .. }), "{algorithm}: {error:?}");
         }
     }
+}
+
+#[test]
+fn a_signed_list_vouches_for_an_archive_only_where_policy_says_so() {
+    let it = Signing::new(&[("alice", "ed25519")]);
+    let (ring, signature) = (it.gnupg.export(&[]), it.gnupg.detached("alice", it.list.as_bytes()));
+    let suffices = |text: &str| {
+        let file = PolicyFile::parse(Path::new("/etc/p.toml"), text).unwrap();
+        let policy = EffectivePolicy::new(Statements { files: &[file], ..Statements::default() });
+        let received = it.fetch_with(&ring, &signature).unwrap();
+        let admitted = admit_archive(received, &policy.unwrap(), None);
+        matches!(admitted.demand(), ArchiveDemand::Listed { .. })
+    };
+    for value in ["signed-list", "checksum-pin", "danger-none"] {
+        assert!(suffices(&format!("[archive]\nauthentication = \"{value}\"\n")), "{value}");
+    }
+    assert!(!suffices("[archive]\nauthentication = \"signature\"\n"));
+    assert!(!suffices("[trust]\ncommand-line = \"authenticated\"\n"));
 }
 
 #[test]
