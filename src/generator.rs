@@ -2,8 +2,9 @@
 #![forbid(unsafe_code)]
 //! What systemd is told in an initrd (systemd.generator(7)).
 //!
-//! **In:** the kernel command line and the credentials that systemd handed over. **Out:** links,
-//! masks and drop-ins for a boot that has to wait for `veriroot-boot.service`, and fails with it.
+//! **In:** the kernel command line, the credentials that systemd handed over, and whether the policy
+//! files want a boot in any case. **Out:** links, masks and drop-ins for a boot that has to wait for
+//! `veriroot-boot.service`, and fails with it.
 //! **Refuses:** nothing: what can't be read is left to the service, which refuses it and says why.
 //!
 //! systemd has generators of its own for the same words. The initrd masks them; what they would
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cmdline;
 use crate::limits;
+use crate::policy_file::{PolicyFile, load_directories};
 use crate::request::pull::{Format, ImageClass, Pull, Remote};
 use crate::wire;
 
@@ -40,6 +42,8 @@ pub struct Machine {
     pub credentials: Option<PathBuf>,
     /// Directories of encrypted credentials.
     pub encrypted_credentials: Option<PathBuf>,
+    /// Directories of policy files.
+    pub policy: Vec<PathBuf>,
 }
 
 /// What was asked for, as far as the units depend on it.
@@ -47,7 +51,8 @@ pub struct Machine {
 pub struct Asked {
     /// Every transfer that could be read.
     pulls: Vec<Pull>,
-    /// Whether there is more, which could not.
+    /// Whether the service has to say more: of what could not be read, or of nothing where a policy
+    /// file wants a boot in any case.
     unclear: bool,
     /// Devices that `root=` names: systemd and dracut would wait for them.
     devices: Vec<String>,
@@ -70,6 +75,10 @@ impl Asked {
         }
         let encrypted = machine.encrypted_credentials.iter().map(|it| it.join(CREDENTIAL));
         asked.unclear |= encrypted.into_iter().any(|it| it.symlink_metadata().is_ok());
+        let directories: Vec<&Path> = machine.policy.iter().map(PathBuf::as_path).collect();
+        // A file that can't be read may be the one that says so.
+        asked.unclear |= load_directories(&directories)
+            .map_or(true, |files| files.iter().any(PolicyFile::requires_boot));
         asked
     }
 
@@ -394,6 +403,7 @@ mod tests {
             cmdline,
             credentials: Some(directory.path().to_owned()),
             encrypted_credentials: None,
+            policy: Vec::new(),
         };
         assert!(Asked::of(&machine).is_nothing());
         let credential = directory.path().join(CREDENTIAL);
@@ -409,6 +419,33 @@ mod tests {
         assert!(Asked::of(&machine).unclear);
         let machine = Machine { cmdline: "/nowhere".into(), ..machine };
         assert!(Asked::of(&machine).unclear);
+    }
+
+    #[test]
+    fn a_policy_file_can_require_a_boot() {
+        let directory = tempfile::tempdir().unwrap();
+        let cmdline = directory.path().join("cmdline");
+        fs::write(&cmdline, "quiet root=/dev/sda1\n").unwrap();
+        let policy = directory.path().join("policy.d");
+        fs::create_dir(&policy).unwrap();
+        let machine = Machine {
+            cmdline,
+            credentials: None,
+            encrypted_credentials: None,
+            policy: vec![policy.clone()],
+        };
+        for (text, nothing) in [
+            ("[boot]\nhold = \"1s\"\n", true),
+            ("[boot]\nrequired = false\n", true),
+            ("[boot]\nrequired = true\n", false),
+            ("[boot]\nrequird = true\n", false),
+        ] {
+            fs::write(policy.join("p.toml"), text).unwrap();
+            let asked = Asked::of(&machine);
+            assert_eq!(asked.is_nothing(), nothing, "{text}");
+            let required = format!("initrd.target.requires/{SERVICE}");
+            assert_eq!(paths(&asked).contains(&required), !nothing, "{text}");
+        }
     }
 
     #[test]

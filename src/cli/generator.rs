@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use veriroot::escape::escape;
 use veriroot::finding::Class;
 use veriroot::generator::{Asked, Machine, write};
+use veriroot::system::System;
 
 /// Runs with the arguments behind the program's name.
 pub(crate) fn run(arguments: &[OsString]) -> ExitCode {
@@ -27,6 +28,7 @@ pub(crate) fn run(arguments: &[OsString]) -> ExitCode {
         cmdline: PathBuf::from("/proc/cmdline"),
         credentials: directory("CREDENTIALS_DIRECTORY"),
         encrypted_credentials: directory("ENCRYPTED_CREDENTIALS_DIRECTORY"),
+        policy: System::default().policy,
     };
     match write(&Asked::of(&machine), Path::new(normal), Path::new(early)) {
         Ok(()) => ExitCode::SUCCESS,

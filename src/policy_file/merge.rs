@@ -23,6 +23,7 @@
 //! | `transport.memory-reserve`, `boot.hold` | the larger |
 //! | `archive.authentication` | `danger-none` < `checksum-pin` < `signed-list` < `signature` |
 //! | `archive.devices`, `archive.set-id` | `true` < `false` |
+//! | `boot.required` | `false` < `true` |
 //! | `boot.on-corruption` | `eio` < `restart` < `panic` |
 //! | `boot.on-refusal` | `danger-shell` < `reboot` < `halt` |
 //! | `transport.tls-roots`, `transport.proxy` | must be the same; else an error |
@@ -105,6 +106,9 @@ pub struct Boot {
     pub hold: Stated<Duration>,
     /// Whether the root takes writes, into memory above what was authenticated.
     pub overlay: Stated<bool>,
+    /// Whether this machine boots in no other way: a command line that asks for no transfer is
+    /// refused.
+    pub required: Stated<bool>,
     /// How long a boot may take before it is refused; `None` is for ever.
     pub deadline: Option<Stated<Duration>>,
 }
@@ -146,6 +150,7 @@ pub(super) fn boot(files: &[PolicyFile]) -> Boot {
         on_refusal: strictest(files, |it| &it.on_refusal, OnRefusal::Reboot),
         hold: strictest(files, |it| &it.hold, Duration::from_secs(60)),
         overlay: extreme(files, |it| &it.overlay, false, |it| Reverse(*it)),
+        required: strictest(files, |it| &it.required, false),
         deadline: files.iter().filter_map(|it| it.deadline.clone()).min_by_key(|it| it.value),
     }
 }

@@ -15,6 +15,7 @@ mod effective;
 mod error;
 mod load;
 mod merge;
+mod nothing;
 mod raw;
 #[cfg(test)]
 mod tests;
@@ -78,6 +79,7 @@ pub struct PolicyFile {
     on_refusal: Option<Stated<OnRefusal>>,
     hold: Option<Stated<Duration>>,
     overlay: Option<Stated<bool>>,
+    required: Option<Stated<bool>>,
     extensions: Vec<(Purpose, Stated<ImagePolicy>)>,
     deadline: Option<Stated<Duration>>,
 }
@@ -100,6 +102,12 @@ impl PolicyFile {
         Ok(file)
     }
 
+    /// Whether it says that this machine boots in no other way.
+    #[must_use]
+    pub fn requires_boot(&self) -> bool {
+        self.required.as_ref().is_some_and(|it| it.value)
+    }
+
     /// Where it was read.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -116,34 +124,6 @@ impl PolicyFile {
     #[must_use]
     pub fn image_policy_text(&self) -> Option<&str> {
         self.image_policy_text.as_deref()
-    }
-
-    fn states_nothing(&self) -> bool {
-        let Self { path: _, image_policy, filesystems, revoked, signers, credentials, .. } = self;
-        let trust = self.certificates.is_none()
-            && self.kernel_keyring.is_none()
-            && self.command_line.is_none()
-            && self.minimum_version.is_none();
-        let transport = self.mirrors.is_none()
-            && self.plain_http.is_none()
-            && self.tls_roots.is_none()
-            && self.proxy.is_none()
-            && self.size_max.is_none()
-            && self.budget.is_none()
-            && self.memory_reserve.is_none()
-            && self.openpgp_keyring.is_none();
-        let archive = self.archive.is_none()
-            && self.archive_devices.is_none()
-            && self.archive_set_id.is_none();
-        let boot = self.on_corruption.is_none()
-            && self.on_refusal.is_none()
-            && self.hold.is_none()
-            && self.overlay.is_none()
-            && self.deadline.is_none()
-            && self.extensions.is_empty();
-        let lists = filesystems.is_empty() && revoked.is_empty() && signers.is_empty();
-        let lists = lists && credentials.is_empty();
-        image_policy.is_none() && lists && trust && transport && archive && boot
     }
 }
 
@@ -164,6 +144,7 @@ impl Reader<'_> {
             image_policy: self.typed(image_policy, parse_policy)?,
             extensions: self.extensions(extensions)?,
             overlay: self.typed(boot.overlay, Ok)?,
+            required: self.typed(boot.required, Ok)?,
             filesystems: self.filesystems(filesystems)?,
             certificates: self.typed(trust.certificates, absolute_paths)?,
             kernel_keyring: self.typed(trust.kernel_keyring, Ok)?,

@@ -89,6 +89,7 @@ pub(super) struct RawBoot {
     pub(super) hold: Text,
     pub(super) deadline: Text,
     pub(super) overlay: Option<Spanned<bool>>,
+    pub(super) required: Option<Spanned<bool>>,
 }
 
 #[derive(Default, Deserialize)]

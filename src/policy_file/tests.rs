@@ -63,6 +63,7 @@ on-corruption = "panic"
 on-refusal = "halt"
 hold = "2min"
 overlay = true
+required = true
 [extensions]
 image-policy = "root=signed+absent:usr=signed+absent:=ignore"
 sysext = "usr=signed:=ignore"
@@ -529,6 +530,15 @@ fn policies_of_one_class_that_exclude_each_other_are_refused_early() {
     let other = file("b.toml", "[extensions]\nsysext = \"root=signed:=absent\"\n");
     assert!(together(std::slice::from_ref(&one)).is_ok());
     assert!(matches!(together(&[one, other]), Err(EffectiveError::Exclusive { .. })));
+}
+
+#[test]
+fn one_file_is_enough_to_require_a_boot() {
+    let required = |text: &str| file("a.toml", &format!("[boot]\nrequired = {text}\n"));
+    let held = |files: &[PolicyFile]| together(files).unwrap().boot().required.value;
+    assert!(held(&[required("false"), required("true")]));
+    assert!(!held(&[required("false")]));
+    assert!(!held(&[file("a.toml", "[boot]\nhold = \"1s\"\n")]));
 }
 
 #[test]

@@ -8,10 +8,13 @@
 //! **Refuses:** what any stage refuses; a policy file or a trust anchor that can't be used ends the
 //! boot before the network is touched.
 
+mod after;
+
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use data_encoding::HEXLOWER;
+
+pub use after::AfterRefusal;
 
 use crate::authenticate::Trust;
 use crate::authenticate::anchors::TrustAnchors;
@@ -27,9 +30,7 @@ use crate::identify::Identified;
 use crate::limits;
 use crate::loader::{self, ArchiveDemands, Demands};
 use crate::policy::{ArchivePin, Expectation};
-use crate::policy_file::{
-    EffectivePolicy, OnRefusal, PolicyFile, Stated, Statements, load_directories,
-};
+use crate::policy_file::{EffectivePolicy, PolicyFile, Statements, load_directories};
 use crate::purpose;
 use crate::report::Report;
 use crate::request::pull::{Format, ImageClass, TransportCheck};
@@ -42,42 +43,6 @@ use crate::sys::memfd::SealedMemfd;
 pub use crate::system::System;
 use crate::unpack::{Destination, TreeKind, Unpacked};
 use crate::wire;
-
-/// What to do about a refusal, and about a boot that does not end.
-#[derive(Clone, Debug)]
-pub struct AfterRefusal {
-    /// The last act.
-    pub action: OnRefusal,
-    /// How long the summary stays before it.
-    pub hold: Duration,
-    /// How long a boot may take; `None` is for ever.
-    pub deadline: Option<Stated<Duration>>,
-}
-
-impl Default for AfterRefusal {
-    /// What holds until a policy was read.
-    fn default() -> Self {
-        Self { action: OnRefusal::Reboot, hold: Duration::from_secs(60), deadline: None }
-    }
-}
-
-impl AfterRefusal {
-    /// What the policy files say; the default where they can't be used, which ends the boot anyway.
-    #[must_use]
-    pub fn of(system: &System) -> Self {
-        let stated = policy_files(system).and_then(|files| effective(&files, None));
-        stated.map(|policy| Self::stated(&policy)).unwrap_or_default()
-    }
-
-    fn stated(policy: &EffectivePolicy) -> Self {
-        let boot = policy.boot();
-        Self {
-            action: boot.on_refusal.value,
-            hold: boot.hold.value,
-            deadline: boot.deadline.clone(),
-        }
-    }
-}
 
 fn policy_files(system: &System) -> Result<Vec<PolicyFile>, Error> {
     let directories: Vec<&Path> = system.policy.iter().map(PathBuf::as_path).collect();
