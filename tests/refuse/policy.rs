@@ -11,6 +11,7 @@ use veriroot::fetch::FetchError;
 use veriroot::identify::IdentifyError;
 use veriroot::policy::PolicyError;
 use veriroot_test_support::ddi::{Ddi, GROW_FS, READ_ONLY, Volume};
+use veriroot_test_support::erofs::Erofs;
 use veriroot_test_support::keys;
 
 use crate::judge::{Machine, Twin};
@@ -140,6 +141,10 @@ fn refuses_image_in_which_nothing_would_be_used() {
     let empty = Ddi::empty().partition("home", vec![1]).build();
     let error = Machine::demanding("root=signed+absent:=ignore").refuses(&empty);
     assert_refused!(error, Error::Policy(PolicyError::NothingUsed { .. }));
+    // A partition of data is used, and nothing boots from it.
+    let data = Ddi::empty().partition("home", Erofs::root_tree(4096).build()).build();
+    let machine = Machine::demanding("root=signed+absent:home=unprotected:=ignore");
+    assert_refused!(machine.refuses(&data), Error::Policy(PolicyError::NothingUsed { .. }));
     let error = twin.refused_by(&Machine::demanding("~"));
     assert_refused!(error, Error::Policy(PolicyError::Layout { .. }));
 }
@@ -199,5 +204,27 @@ fn refuses_unsigned_root_where_no_policy_is_stated() {
         let error = twin.refused(|_| Ddi::builder().change("root", weaken).build());
         assert_refused!(error, Error::Policy(PolicyError::Layout { origins, .. })
             if origins.iter().any(|it| it.to_string() == "the built-in policy"));
+    }
+}
+
+// POL-05: of a tree that is there and not used, the policy's word counts as of any other partition.
+#[test]
+fn refuses_tree_beside_an_open_root_that_the_policy_wants_absent() {
+    let (b0, plain) =
+        (Ddi::builder().build(), Ddi::builder().change("root", Volume::plain).build());
+    for (uses, with_tree, without) in
+        [("unused", true, false), ("absent", false, true), ("unused+absent", true, true)]
+    {
+        let policy = format!("root=unprotected:root-verity={uses}:root-verity-sig={uses}:=ignore");
+        let machine = Machine::demanding(&policy);
+        for (image, accepted) in [(&b0, with_tree), (&plain, without)] {
+            if accepted {
+                machine.accepts(image);
+            } else {
+                let error = machine.refuses(image);
+                assert_refused!(&error, Error::Policy(PolicyError::Layout { designator, .. })
+                    if designator.name().starts_with("root-verity"));
+            }
+        }
     }
 }
