@@ -7,6 +7,9 @@
 //! [`Source::end`] was reached. **Refuses:** compression inside compression, and claims over the
 //! size limit. An image with a partition table is never given to a decoder, whatever its boot code
 //! begins with.
+//!
+//! What is no image has no table, whatever its first bytes look like: it comes to its end before
+//! anything of it is used.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -89,13 +92,26 @@ impl Source {
     /// # Errors
     /// [`Error::Decode`] and [`Error::Nested`]; [`Error::TooLarge`] for what the first bytes announce;
     /// else as [`Self::read`].
-    pub fn decoded(mut self, terms: &Terms) -> Result<Self, Error> {
+    pub fn decoded(self, terms: &Terms) -> Result<Self, Error> {
+        self.peeled(terms, claimed_len)
+    }
+
+    /// The same for what is no image: no length is claimed, and all of it is taken in, to the end of
+    /// a whole and sound stream.
+    ///
+    /// # Errors
+    /// As [`Self::decoded`].
+    pub(crate) fn decoded_whole(self, terms: &Terms) -> Result<Self, Error> {
+        self.peeled(terms, |_| None)
+    }
+
+    fn peeled(mut self, terms: &Terms, claimed: ClaimedLen) -> Result<Self, Error> {
         let head = self.head()?;
-        let format = match (Format::detect(&head), claimed_len(&head)) {
-            (None, _) => return self.settled(&head, terms),
-            (Some(format), Some(_)) => {
+        let format = match (Format::detect(&head), claimed(&head)) {
+            (None, len) => return self.settled(len, terms),
+            (Some(format), len @ Some(_)) => {
                 self.layer = Layer::Feigned(format);
-                return self.settled(&head, terms);
+                return self.settled(len, terms);
             }
             (Some(format), None) => format,
         };
@@ -107,10 +123,11 @@ impl Source {
         source.layer = Layer::Taken(format);
         (source.beside, source.from_server) = (beside, from_server);
         let head = source.head()?;
-        if let (Some(inner), None) = (Format::detect(&head), claimed_len(&head)) {
+        let len = claimed(&head);
+        if let (Some(inner), None) = (Format::detect(&head), len) {
             return Err(Error::Nested { name: source.name, outer: format, inner });
         }
-        source.settled(&head, terms)
+        source.settled(len, terms)
     }
 
     /// The first bytes, as many as there are.
@@ -130,13 +147,13 @@ impl Source {
     }
 
     /// Knows the length of a stream: what its partition table claims, else its end is waited for.
-    fn settled(mut self, head: &[u8], terms: &Terms) -> Result<Self, Error> {
+    fn settled(mut self, claimed: Option<u64>, terms: &Terms) -> Result<Self, Error> {
         let Bytes::Stream(stream) = &mut self.bytes else { return Ok(self) };
         stream.leave(terms.reserve);
         // What comes in one pass was not judged yet when a mirror fails: the next one begins anew.
         self.mirrors = None;
         let limit = terms.size_max.min(limits::IMAGE);
-        match claimed_len(head) {
+        match claimed {
             Some(len) if len > limit => {
                 return Err(Error::TooLarge { name: self.name, len, limit });
             }
@@ -236,6 +253,9 @@ impl Source {
         }
     }
 }
+
+/// Reads a length out of the first bytes, if they claim one.
+type ClaimedLen = fn(&[u8]) -> Option<u64>;
 
 /// The length that the first header found claims; `None` without one.
 fn claimed_len(head: &[u8]) -> Option<u64> {

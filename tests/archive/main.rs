@@ -16,6 +16,7 @@
 )]
 
 mod authentic;
+mod compressed;
 mod differential;
 mod entries;
 mod machine;

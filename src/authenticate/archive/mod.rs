@@ -313,11 +313,11 @@ impl Archive {
     }
 
     /// Takes off one layer of compression, if there is one: only now, that the bytes are known to be
-    /// those that somebody vouches for.
+    /// those that somebody vouches for. All of it is here then, whole and sound to its end.
     pub(crate) fn decoded(self, terms: &Terms) -> Result<Self, source::Error> {
         let decode = |whole: Whole| {
             let Whole { source, sha256, terms: kept } = whole;
-            source.decoded(terms).map(|source| Whole { source, sha256, terms: kept })
+            source.decoded_whole(terms).map(|source| Whole { source, sha256, terms: kept })
         };
         Ok(match self {
             Self::Authentic(AuthenticArchive { whole, evidence }) => {
