@@ -208,12 +208,13 @@ impl Error {
     }
 
     /// Whether another server could do better; if not, it is this machine that something is wrong
-    /// with.
+    /// with. How much one sends is its own choice, and another one may send what fits.
     pub(crate) fn is_of_server(&self) -> bool {
-        !matches!(
-            self,
-            Self::Child { .. } | Self::NoBuffer | Self::Memory { .. } | Self::TlsRoots { .. }
-        )
+        if let Self::Memory { source, .. } = self {
+            use io::ErrorKind::{FileTooLarge, OutOfMemory, StorageFull};
+            return matches!(source.kind(), FileTooLarge | OutOfMemory | StorageFull);
+        }
+        !matches!(self, Self::Child { .. } | Self::NoBuffer | Self::TlsRoots { .. })
     }
 
     fn subject(&self) -> &str {

@@ -236,3 +236,36 @@ fn a_fetched_file_and_what_stands_beside_it() {
         .unwrap();
     assert!(dissect.status.success(), "{dissect:?}");
 }
+
+/// 64 MiB of zeros, in 64 KiB.
+fn gzipped_zeros() -> Vec<u8> {
+    let output = Command::new("sh")
+        .args(["-c", "head -c 67108864 /dev/zero | gzip -n -c"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    output.stdout
+}
+
+/// Audits under a policy that leaves more memory free than a machine has that runs tests.
+fn audit_without_memory(arguments: &[&str]) -> Run {
+    let policy = tempfile::NamedTempFile::new().unwrap();
+    fs::write(policy.path(), "[transport]\nmemory-reserve = \"64G\"\n").unwrap();
+    let policy = format!("--policy-file={}", policy.path().display());
+    run("audit", &[&[SIGNED, &policy], arguments].concat())
+}
+
+#[test]
+fn what_outgrows_the_memory_is_one_server_s_doing() {
+    let good = serve(&image().bytes);
+    let endless = spoilt(&[0; 4096], Misbehaviour::EndlessBody);
+    let bomb = serve(&gzipped_zeros());
+    for bad in [&endless, &bomb] {
+        let (url, mirror) = (bad.url("/image.raw"), format!("--mirror={}", good.url("/")));
+        let ran = audit_without_memory(&[&url]);
+        assert_eq!((ran.code, &ran.refusal()["id"]), (30, &json!("source-memory")));
+        let ran = audit_without_memory(&[&url, &mirror]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert_eq!(ran.dropped(), [(url, "permanent".into(), "source-memory".into())]);
+    }
+}
