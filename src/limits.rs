@@ -212,6 +212,10 @@ pub const DEVICE_NAME: usize = 48;
 /// Entries looked at in an image's directory of extension-release files. Extensions have one.
 pub const EXTENSION_RELEASES: usize = 64;
 
+/// Times that a path is walked before what happens beside it (a mount, a rename) is an answer; with
+/// the pauses between them a tenth of a second. openat2(2) wants it tried again and names no number.
+pub const OPEN_ATTEMPTS: usize = 100;
+
 /// Memory that a root in memory may take, as tmpfs(5) has it. It holds links and what services
 /// write below /etc and /var.
 pub const ROOT_IN_MEMORY: &str = "25%";

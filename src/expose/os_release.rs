@@ -14,10 +14,11 @@ use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{OFlags, ResolveFlags};
 
 use crate::escape::escape;
 use crate::limits;
+use crate::sys::openat2;
 use crate::version;
 use crate::wire::read_bounded;
 
@@ -87,7 +88,7 @@ pub(super) fn read(
     let failed = |error| OsReleaseError::File { file: escape(file), error };
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let opened = match openat2(tree, file, flags, Mode::empty(), resolve) {
+    let opened = match openat2::open(tree, file, flags, resolve) {
         Ok(opened) => File::from(opened),
         Err(rustix::io::Errno::NOENT) => return Ok(None),
         Err(errno) => return Err(failed(errno.into())),

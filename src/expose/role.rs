@@ -14,13 +14,14 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::fs::{Dir, Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{Dir, OFlags, ResolveFlags};
 
 use super::ExposeError;
 use super::os_release::{Assignments, OsReleaseError, read};
 use crate::escape::escape;
 use crate::limits;
 use crate::purpose::Purpose;
+use crate::sys::openat2;
 
 /// Where each kind of extension keeps its extension-release.
 const SYSEXT: &str = "usr/lib/extension-release.d";
@@ -73,7 +74,7 @@ impl<'a> Trees<'a> {
         let Some((tree, path)) = self.find(directory) else { return Ok(Vec::new()) };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        let directory = match openat2(tree, path, flags, Mode::empty(), resolve) {
+        let directory = match openat2::open(tree, path, flags, resolve) {
             Ok(directory) => directory,
             Err(rustix::io::Errno::NOENT) => return Ok(Vec::new()),
             Err(errno) => return Err(errno.into()),

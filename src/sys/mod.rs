@@ -10,5 +10,6 @@ pub mod keyring;
 mod libcrypto;
 pub mod loopdev;
 pub mod memfd;
+pub mod openat2;
 pub mod terminal;
 pub mod xattr;

@@ -12,19 +12,21 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
+use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{
     FchmodatFlags, Mode, SFlag, UtimensatFlags, fchmod, fchmodat, futimens, makedev, mkdirat,
     mknodat, utimensat,
 };
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, Uid, fchown, fchownat, linkat, symlinkat};
+use rustix::fs::{OFlags, ResolveFlags};
 
 use super::entry::{Entry, Kind};
 use super::error::UnpackError;
 use super::walk::Sink;
 use crate::fetch::Progress;
 use crate::sys::memfd::available;
+use crate::sys::openat2;
 use crate::sys::xattr;
 
 /// Bytes copied at once.
@@ -74,7 +76,7 @@ impl<'a> Disk<'a> {
         while let Some(entry) = self.directories.pop() {
             let directory = match entry.path.as_str() {
                 "" => self.root.try_clone_to_owned(),
-                path => beneath(self.root, path, OFlag::O_RDONLY),
+                path => beneath(self.root, path, OFlags::RDONLY),
             };
             directory.and_then(|it| dress(&it, &entry)).map_err(|error| failed(&entry, error))?;
         }
@@ -103,7 +105,7 @@ impl<'a> Disk<'a> {
                 let (parent, first) = target.split().unwrap_or_default();
                 let other = match parent {
                     "" => self.root.try_clone_to_owned()?,
-                    path => beneath(self.root, path, OFlag::O_PATH)?,
+                    path => beneath(self.root, path, OFlags::PATH)?,
                 };
                 linkat(other, first, directory, name, AtFlags::empty())?;
             }
@@ -134,7 +136,7 @@ impl<'a> Disk<'a> {
         }
         let directory = match parent {
             "" => self.root.try_clone_to_owned()?,
-            path => beneath(self.root, path, OFlag::O_PATH)?,
+            path => beneath(self.root, path, OFlags::PATH)?,
         };
         self.parent = Some((parent.to_owned(), directory));
         Ok(())
@@ -180,16 +182,13 @@ fn failed(entry: &Entry, error: io::Error) -> UnpackError {
 }
 
 /// Opens a directory of the tree: every component is a directory below the root and no link.
-fn beneath(root: BorrowedFd<'_>, path: &str, flags: OFlag) -> io::Result<OwnedFd> {
-    let how = OpenHow::new()
-        .flags(flags | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC)
-        .resolve(
-            ResolveFlag::RESOLVE_BENEATH
-                | ResolveFlag::RESOLVE_NO_SYMLINKS
-                | ResolveFlag::RESOLVE_NO_MAGICLINKS
-                | ResolveFlag::RESOLVE_NO_XDEV,
-        );
-    Ok(openat2(root, path, how)?)
+fn beneath(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
+    let flags = flags | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH
+        | ResolveFlags::NO_SYMLINKS
+        | ResolveFlags::NO_MAGICLINKS
+        | ResolveFlags::NO_XDEV;
+    Ok(openat2::open(root, path, flags, resolve)?)
 }
 
 /// Owner first: changing it takes set-id bits and capabilities away. The time last.
