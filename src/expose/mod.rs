@@ -232,8 +232,7 @@ fn mount_unseen(
     let designator = partition.designator;
     let failed =
         |error| ExposeError::Mount { designator, place: partition.filesystem.to_string(), error };
-    let without = placement.without(designator);
-    let tree = Tree::of(partition, placement.purpose(), without).map_err(failed)?;
+    let tree = Tree::of(partition, placement).map_err(failed)?;
     Ok(Mounted { designator, tree })
 }
 

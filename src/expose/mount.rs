@@ -10,7 +10,7 @@
 //! Every mount is `nodev`; what takes no writes is read-only in mount and
 //! superblock, with the log replay of its file system switched off; boot partitions are for root's
 //! eyes and run nothing, nor do configuration extensions; what nobody vouches for has no set-id
-//! programs, but for root and usr.
+//! programs, but for the root of the machine itself.
 //! systemd 262 mounts with a subset of these.
 
 use std::io;
@@ -18,7 +18,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, CWD, Mode, OFlags, ResolveFlags, StatxAttributes, StatxFlags, open, openat2, statx,
+    AtFlags, CWD, Mode, OFlags, ResolveFlags, StatxAttributes, StatxFlags, open, statx,
 };
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
@@ -26,10 +26,12 @@ use rustix::mount::{
     fsopen, mount_change, mount_remount, move_mount, open_tree, unmount,
 };
 
+use super::{Placement, Target};
 use crate::designator::PartitionDesignator;
 use crate::filesystem::FileSystem;
 use crate::purpose::Purpose;
 use crate::request::MountFlag;
+use crate::sys::openat2;
 use crate::verity::{MappedPartition, Shield};
 
 /// A mount, held by its root directory.
@@ -49,15 +51,16 @@ impl Options {
         designator: PartitionDesignator,
         filesystem: FileSystem,
         shield: &Shield,
-        (purpose, without): (Purpose, &[MountFlag]),
+        placement: &Placement,
     ) -> Self {
         use PartitionDesignator as P;
-        let mut attributes = attributes(without);
+        let mut attributes = attributes(placement.without(designator));
         let unprotected = matches!(shield, Shield::Open { .. });
-        if unprotected && !matches!(designator, P::Root | P::Usr) {
+        let system = matches!(placement.target, Target::System { .. });
+        if unprotected && !(system && designator == P::Root) {
             attributes |= MountAttrFlags::MOUNT_ATTR_NOSUID;
         }
-        if purpose == Purpose::Confext {
+        if placement.purpose() == Purpose::Confext {
             attributes |= MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
         }
         if matches!(designator, P::Esp | P::Xbootldr) {
@@ -87,14 +90,10 @@ impl Options {
 
 impl Tree {
     /// The file system of a partition.
-    pub(super) fn of(
-        partition: &MappedPartition,
-        purpose: Purpose,
-        without: &[MountFlag],
-    ) -> io::Result<Self> {
+    pub(super) fn of(partition: &MappedPartition, placement: &Placement) -> io::Result<Self> {
         let MappedPartition { designator, filesystem, shield, .. } = partition;
         let filesystem = *filesystem;
-        let options = Options::of(*designator, filesystem, shield, (purpose, without));
+        let options = Options::of(*designator, filesystem, shield, placement);
         Self::new(filesystem.name(), partition.node(), &options)
     }
 
@@ -180,7 +179,7 @@ impl Tree {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let resolve =
             ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        let place = openat2(self.0.as_fd(), path, flags, Mode::empty(), resolve)?;
+        let place = openat2::open(self.0.as_fd(), path, flags, resolve)?;
         free(place)
     }
 }
@@ -238,7 +237,17 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+    use crate::expose::{Places, Without};
     use crate::finding::Origin;
+
+    fn placement(target: Target) -> Placement {
+        Placement { name: "x".to_owned(), target, places: Places::default() }
+    }
+
+    fn system(root: &[MountFlag]) -> Placement {
+        let without = Without { root: root.to_vec(), usr: Vec::new() };
+        placement(Target::System { overlay: false, without })
+    }
 
     #[test]
     fn what_nobody_vouches_for_is_mounted_with_less() {
@@ -258,23 +267,43 @@ mod tests {
             (P::Esp, FileSystem::Vfat, &open(false), nodev | ro | nosuid | boot, &["ro"]),
             (P::Xbootldr, FileSystem::Vfat, &open(true), nodev | nosuid | boot, &[]),
         ] {
-            let options = Options::of(designator, filesystem, shield, (Purpose::System, &[]));
+            let options = Options::of(designator, filesystem, shield, &system(&[]));
             assert_eq!((options.attributes, options.flags), (attributes, flags), "{designator}");
             let vfat = filesystem == FileSystem::Vfat;
             assert_eq!(options.values.contains(&("fmask", "0177")), vfat, "{designator}");
         }
-        let options = Options::of(
-            P::Root,
-            FileSystem::Btrfs,
-            &verity,
-            (Purpose::Portable, &[MountFlag::NoExec]),
-        );
+        let noexec = system(&[MountFlag::NoExec]);
+        let options = Options::of(P::Root, FileSystem::Btrfs, &verity, &noexec);
         assert_eq!(options.attributes, nodev | ro | M::MOUNT_ATTR_NOEXEC);
         assert_eq!(options.values, [("rescue", "nologreplay")]);
-        let options = Options::of(P::Var, FileSystem::Btrfs, &open(true), (Purpose::System, &[]));
+        let options = Options::of(P::Var, FileSystem::Btrfs, &open(true), &system(&[]));
         assert!(options.values.is_empty());
-        let options = Options::of(P::Root, FileSystem::Erofs, &verity, (Purpose::Confext, &[]));
+        let extension = |purpose| placement(Target::Extension(purpose, "/run/x".into()));
+        let confext = extension(Purpose::Confext);
+        let options = Options::of(P::Root, FileSystem::Erofs, &verity, &confext);
         assert_eq!(options.attributes, nodev | ro | nosuid | M::MOUNT_ATTR_NOEXEC);
+    }
+
+    #[test]
+    fn only_the_root_of_the_machine_keeps_set_id_programs_that_nobody_vouches_for() {
+        use PartitionDesignator as P;
+        let verity = Shield::Verity(String::new());
+        let open = Shield::Open { origins: vec![Origin::BuiltIn], writable: false };
+        let sysext = placement(Target::Extension(Purpose::Sysext, "/run/x".into()));
+        let directory = placement(Target::Directory("/mnt".into()));
+        for (designator, shield, placement, taken) in [
+            (P::Root, &open, &system(&[]), false),
+            (P::Usr, &open, &system(&[]), true),
+            (P::Root, &open, &directory, true),
+            (P::Usr, &open, &directory, true),
+            (P::Root, &open, &sysext, true),
+            (P::Root, &verity, &directory, false),
+            (P::Usr, &verity, &sysext, false),
+        ] {
+            let found = Options::of(designator, FileSystem::Erofs, shield, placement).attributes;
+            let found = found.contains(MountAttrFlags::MOUNT_ATTR_NOSUID);
+            assert_eq!(found, taken, "{designator} {shield:?} {:?}", placement.target);
+        }
     }
 
     #[test]
