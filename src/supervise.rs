@@ -35,6 +35,8 @@ pub enum EndError {
     Start { error: io::Error },
     #[error("the program was told to end by {}", signal_name(*signal))]
     Stopped { signal: i32 },
+    #[error("{why}, and its process could not be ended: the kernel holds it")]
+    Stuck { why: Box<Self> },
 }
 
 fn signal_name(number: i32) -> String {
@@ -50,11 +52,13 @@ impl Refusal for EndError {
             Self::Killed { .. } | Self::Odd { .. } | Self::Start { .. } | Self::Stopped { .. } => {
                 Class::Dev
             }
+            Self::Stuck { why } => why.class(),
         }
     }
 
     fn finding(&self) -> Finding {
         let (id, expected, advice) = match self {
+            Self::Stuck { why } => return Finding { found: self.to_string(), ..why.finding() },
             Self::Deadline { .. } => (
                 "boot-deadline",
                 "a boot that ends in time",
@@ -96,7 +100,7 @@ impl Refusal for EndError {
 /// Returns its exit code: 0, or that of a class.
 ///
 /// # Errors
-/// An [`EndError`]; the process is gone then.
+/// An [`EndError`]; the process is gone then, unless that says otherwise.
 pub fn run(
     program: &Path,
     argument: &str,
@@ -115,18 +119,16 @@ pub fn run(
             Ok(None) => (),
             Ok(Some(status)) => return exited(status),
             Err(error) => {
-                end(&mut child);
-                return Err(start(error));
+                return Err(end(&mut child, start(error)));
             }
         }
         let left = deadline.map(|it| it.value.saturating_sub(began.elapsed()));
         if let (Some(Duration::ZERO), Some(Stated { value, origin })) = (left, deadline) {
-            end(&mut child);
-            return Err(EndError::Deadline { limit: *value, origin: origin.clone() });
+            let why = EndError::Deadline { limit: *value, origin: origin.clone() };
+            return Err(end(&mut child, why));
         }
         if let Some(signal) = wait(&signals, left) {
-            end(&mut child);
-            return Err(EndError::Stopped { signal });
+            return Err(end(&mut child, EndError::Stopped { signal }));
         }
     }
 }
@@ -162,10 +164,44 @@ fn wait(signals: &SignalFd, left: Option<Duration>) -> Option<i32> {
 /// thread of the program takes that signal.
 const LOOK: Duration = Duration::from_millis(200);
 
-fn end(child: &mut Child) {
-    // Both fail only for a child that is gone already.
+/// How long something that the kernel may hold up for ever is waited for.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Ends the child, whose end is a refusal already.
+fn end(child: &mut Child, why: EndError) -> EndError {
+    // It fails only for a child that is gone already.
     drop(child.kill());
-    drop(child.wait());
+    if is_gone(|| child.try_wait(), PATIENCE) {
+        return why;
+    }
+    EndError::Stuck { why: Box::new(why) }
+}
+
+/// Whether a process ends in time. One that waits in the kernel, for a device or a file system that
+/// does not answer, takes no signal, and who waits for it waits as long.
+fn is_gone(mut look: impl FnMut() -> io::Result<Option<ExitStatus>>, patience: Duration) -> bool {
+    let began = Instant::now();
+    // There is nobody to wait for any more where looking fails.
+    while let Ok(None) = look() {
+        if began.elapsed() >= patience {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    true
+}
+
+/// Does what the kernel may hold up; `None` where it is not done in time. It goes on then, as long as
+/// this program does.
+pub fn within<T: Send + 'static>(
+    patience: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (done, result) = std::sync::mpsc::channel();
+    // What is not waited for any more has nobody to tell.
+    let start = std::thread::Builder::new().spawn(move || done.send(work()).ok());
+    start.ok()?;
+    result.recv_timeout(patience).ok()
 }
 
 fn exited(status: ExitStatus) -> Result<u8, EndError> {
@@ -237,5 +273,35 @@ mod tests {
         assert_eq!(error.class(), Class::Net);
         assert!(error.finding().required_by.to_string().ends_with("policy.toml:3"));
         assert_eq!(ended("exit 0", Some(Duration::from_secs(60))).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_process_that_the_kernel_holds_is_not_waited_for() {
+        let patience = Duration::from_millis(50);
+        let began = Instant::now();
+        assert!(!is_gone(|| Ok(None), patience));
+        assert!(began.elapsed() >= patience && began.elapsed() < Duration::from_secs(30));
+        let mut left = 2;
+        let ends = || {
+            left -= 1;
+            Ok((left == 0).then(ExitStatus::default))
+        };
+        assert!(is_gone(ends, Duration::from_secs(30)));
+        assert!(is_gone(|| Err(nix::errno::Errno::ECHILD.into()), patience));
+
+        let why = || EndError::Stopped { signal: 15 };
+        let stuck = EndError::Stuck { why: Box::new(why()) };
+        let (finding, plain) = (stuck.finding(), why().finding());
+        assert_eq!((finding.id, stuck.class()), (plain.id, why().class()));
+        assert!(finding.found.starts_with(&plain.found), "{}", finding.found);
+        assert!(finding.found.ends_with("could not be ended: the kernel holds it"));
+    }
+
+    #[test]
+    fn work_that_does_not_end_is_not_waited_for() {
+        let (never, held) = std::sync::mpsc::channel::<()>();
+        assert_eq!(within(Duration::from_millis(50), move || held.recv()), None);
+        drop(never);
+        assert_eq!(within(Duration::from_secs(60), || 7), Some(7));
     }
 }

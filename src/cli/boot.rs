@@ -23,7 +23,7 @@ use veriroot::boot::{AfterRefusal, System, boot};
 use veriroot::finding::Refusal;
 use veriroot::policy_file::OnRefusal;
 use veriroot::report::Report;
-use veriroot::supervise::{self, EndError};
+use veriroot::supervise::{self, EndError, PATIENCE, within};
 use veriroot::takeback::Before;
 use veriroot::wire::read_file_bounded;
 
@@ -40,6 +40,9 @@ pub(super) const WORKER: &str = "worker";
 #[derive(Debug, Args)]
 pub(super) struct BootArguments {}
 
+/// What stays where nobody can look any more.
+const UNKNOWN: &str = "whatever was made (the kernel does not answer)";
+
 /// Boots, or refuses and acts as the policy wants.
 pub(super) fn run(_arguments: &BootArguments) -> ExitCode {
     let system = System::default();
@@ -51,7 +54,8 @@ pub(super) fn run(_arguments: &BootArguments) -> ExitCode {
         // It has said why.
         Ok(code) => act(&after, code),
         Err(error) => {
-            let stays = before.take_back();
+            let stays = within(PATIENCE, move || before.take_back());
+            let stays = stays.unwrap_or_else(|| vec![UNKNOWN.to_owned()]);
             killed(&error, &stays, &after);
             act(&after, error.class().exit_code())
         }
@@ -111,7 +115,8 @@ fn act(after: &AfterRefusal, code: u8) -> ExitCode {
         // The initrd's own emergency shell: whoever stands at the console owns the machine.
         OnRefusal::DangerShell => return ExitCode::from(code),
     };
-    nix::unistd::sync();
+    // A file system that does not answer must not keep the machine here.
+    within(PATIENCE, nix::unistd::sync);
     match reboot(mode) {
         Ok(never) => match never {},
         Err(errno) => {
