@@ -12,6 +12,8 @@
     reason = "the figures are what this is for, and it reads a program to put into an image"
 )]
 
+mod beside;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
