@@ -5,7 +5,7 @@
 # veritysetup, their columns are left out. Writes build/corpus.txt and build/corpus.json.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-seed=${1:-1} peer=${2:-}
+seed=${1:-1} peer=${2:+$(realpath -m "$2")}
 program=${VERIROOT:-target/release/veriroot}
 mkdir -p build
 loaders=("veriroot=$program audit -q {image} --certificate={anchors} --image-policy={policy}")
