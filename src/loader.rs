@@ -16,7 +16,9 @@ use crate::designator::{Architecture, PartitionDesignator};
 use crate::dissect::{Scope, dissect};
 use crate::error::Error;
 use crate::escape::escape;
-use crate::expose::{ExposeError, Exposed, ExposedTree, Placement, expose, expose_tree, reach_at};
+use crate::expose::{
+    ExposeError, Exposed, ExposedTree, Placement, expose, expose_tree, judge_tree,
+};
 use crate::fetch::{LetGo, Progress, Saving, Sealing, Store, fetch};
 use crate::finding::{Origin, Refusal};
 use crate::identify::{Identified, identify};
@@ -376,10 +378,11 @@ pub fn load_archive(
     let archive = vouched(received, signature, demands, report)?;
     let unpacked = unpack(archive, destination, progress)?;
     let floors = &demands.policy.trust().minimum_versions;
-    // An extension has no version of the kind that floors are about.
     let version = match destination.kind {
-        TreeKind::System => reach_at(floors, &unpacked.path())?,
-        TreeKind::SystemExtension | TreeKind::ConfigurationExtension | TreeKind::Any => None,
+        TreeKind::Of(purpose) => {
+            judge_tree(unpacked.directory(), (purpose, &destination.name), floors)?
+        }
+        TreeKind::Any => None,
     };
     report.archive_unpacked(unpacked.totals(), version.as_ref(), floors);
     Ok(unpacked)

@@ -261,7 +261,7 @@ impl Attempt<'_> {
                     let demands = judge.demands(&request)?;
                     Verified::Image(self.load(transfer, check, &demands, progress)?)
                 }
-                Format::Tar => Verified::Tree(self.unpack(transfer, check, &policy, progress)?),
+                Format::Tar => Verified::Tree(self.unpack(transfer, check, judge, progress)?),
             };
             loaded.push(Loaded { at, transfer, judge, verified });
         }
@@ -303,7 +303,7 @@ impl Attempt<'_> {
         &mut self,
         transfer: &Transfer,
         check: Check,
-        policy: &EffectivePolicy,
+        Judge { purpose, policy, .. }: &Judge,
         progress: &mut dyn Progress,
     ) -> Result<Unpacked, Error> {
         let pin = match transfer.check() {
@@ -315,14 +315,14 @@ impl Attempt<'_> {
         };
         let anchors = loader::archive_anchors(policy, pin.as_ref(), &self.system.anchors)?;
         let trust = Trust::of_policy(policy.trust(), anchors.as_ref(), &[]);
-        let demands = ArchiveDemands { policy, trust, pin };
+        let demands = ArchiveDemands { policy, trust: trust.for_purpose(*purpose), pin };
         let transport = loader::transport(policy);
         // A pin is held against the archive where it is authenticated.
         let check = if let Check::Sha256(_) = check { Check::No } else { check };
         let source = Source::open_url(transfer.url(), &transport)?;
         let received = receive(source, &demand(transfer, check, policy))?;
         let mut signature = || loader::signature_beside(transfer.url(), &transport);
-        let archive = (&demands, &destination(transfer));
+        let archive = (&demands, &destination(transfer, *purpose));
         loader::load_archive(received, &mut signature, archive, self.report(), progress)
     }
 
@@ -343,18 +343,13 @@ impl Attempt<'_> {
 }
 
 /// Where the tree of a transfer goes, and what it has to be.
-fn destination(transfer: &Transfer) -> Destination {
-    let kind = match transfer.class() {
-        ImageClass::Machine | ImageClass::Portable => TreeKind::System,
-        ImageClass::Sysext => TreeKind::SystemExtension,
-        ImageClass::Confext => TreeKind::ConfigurationExtension,
-    };
+fn destination(transfer: &Transfer, purpose: purpose::Purpose) -> Destination {
     let place = match transfer.purpose() {
         Purpose::Root => None,
         Purpose::Directory(path) => path.parent(),
     };
     let place = place.unwrap_or(Path::new(MACHINES)).to_owned();
-    Destination { place, name: transfer.name().to_owned(), kind }
+    Destination { place, name: transfer.name().to_owned(), kind: TreeKind::Of(purpose) }
 }
 
 /// How a transfer has to come.

@@ -23,7 +23,7 @@ mod role;
 mod tree;
 mod undo;
 
-use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
 use crate::designator::PartitionDesignator;
@@ -263,21 +263,18 @@ fn judge(
     reach(floors, release.unwrap_or_default())
 }
 
-/// The version of the tree below `root`, where there are floors; it reaches all of them.
-pub(crate) fn reach_at(
+/// Holds what a tree says of itself against what it is used as, and the version of a system against
+/// the floors.
+pub(crate) fn judge_tree(
+    tree: BorrowedFd<'_>,
+    (purpose, name): (Purpose, &str),
     floors: &[Stated<String>],
-    root: &Path,
 ) -> Result<Option<OsVersion>, ExposeError> {
-    let Some(first) = floors.first() else { return Ok(None) };
-    let failed = |error| ExposeError::Version {
-        error,
-        floor: first.value.clone(),
-        origin: first.origin.clone(),
-    };
-    let opened = std::fs::File::open(root)
-        .map_err(|error| failed(OsReleaseError::File { file: String::new(), error }))?;
-    let release = Trees::of_root(opened.as_fd()).os_release().map_err(failed)?;
-    reach(floors, release.unwrap_or_default())
+    match Trees::of_root(tree).play(purpose, name)? {
+        Some(release) => reach(floors, release),
+        // An extension has no version of the kind that floors are about.
+        None => Ok(None),
+    }
 }
 
 /// The version, where there are floors; it reaches all of them.

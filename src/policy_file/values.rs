@@ -104,12 +104,12 @@ pub struct Signer {
 /// What a signature can be over. A key that may sign one of these says nothing of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignerScope {
-    /// A tar archive as a whole.
+    /// A tar archive as a whole, for the root of this machine.
     Archive,
     /// The root hash of a partition of this machine: root or usr.
     Partition(PartitionDesignator),
-    /// The root hash of whatever partition of an image that becomes one of
-    /// [`Purpose::EXTENSIONS`].
+    /// Whatever becomes one of [`Purpose::EXTENSIONS`]: the root hash of any partition of an image,
+    /// or a tar archive.
     Extension(Purpose),
 }
 
@@ -132,6 +132,17 @@ impl SignerScope {
     pub fn of(purpose: Purpose, designator: PartitionDesignator) -> Self {
         match purpose {
             Purpose::System => Self::Partition(designator),
+            Purpose::Sysext | Purpose::Confext | Purpose::Portable | Purpose::Machine => {
+                Self::Extension(purpose)
+            }
+        }
+    }
+
+    /// What has to be in an anchor's scope for its signature over an archive to count.
+    #[must_use]
+    pub fn of_archive(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::System => Self::Archive,
             Purpose::Sysext | Purpose::Confext | Purpose::Portable | Purpose::Machine => {
                 Self::Extension(purpose)
             }

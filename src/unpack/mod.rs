@@ -23,6 +23,7 @@ mod pax;
 mod staging;
 mod walk;
 
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
 pub use entry::{Entry, Kind};
@@ -33,6 +34,7 @@ pub use walk::Totals;
 
 use crate::authenticate::archive::Archive;
 use crate::fetch::Progress;
+use crate::purpose::Purpose;
 use disk::Disk;
 use staging::Staging;
 use walk::{LookOnly, Tree, walk};
@@ -40,12 +42,9 @@ use walk::{LookOnly, Tree, walk};
 /// What a tree is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TreeKind {
-    /// A root, or a portable service: it has `usr`.
-    System,
-    /// A system extension: `usr` or `opt`.
-    SystemExtension,
-    /// A configuration extension: `etc`.
-    ConfigurationExtension,
+    /// What is used so. A system has `usr`; so has a system extension, or `opt`; a configuration
+    /// extension has `etc`.
+    Of(Purpose),
     /// Nothing is asked of it.
     Any,
 }
@@ -54,9 +53,9 @@ impl TreeKind {
     /// The directories of which one has to be there, and their names in words.
     fn needs(self) -> (&'static [&'static str], &'static str) {
         match self {
-            Self::System => (&["usr"], "usr"),
-            Self::SystemExtension => (&["usr", "opt"], "usr or opt"),
-            Self::ConfigurationExtension => (&["etc"], "etc"),
+            Self::Of(Purpose::System | Purpose::Portable | Purpose::Machine) => (&["usr"], "usr"),
+            Self::Of(Purpose::Sysext) => (&["usr", "opt"], "usr or opt"),
+            Self::Of(Purpose::Confext) => (&["etc"], "etc"),
             Self::Any => (&[], ""),
         }
     }
@@ -155,10 +154,10 @@ impl Unpacked {
         self.totals
     }
 
-    /// Where it is under way: to be looked at, not to be used.
+    /// Its directory: to be looked at, not to be used.
     #[must_use]
-    pub fn path(&self) -> PathBuf {
-        self.staging.path()
+    pub fn directory(&self) -> BorrowedFd<'_> {
+        self.staging.directory()
     }
 
     /// Gives it its name.

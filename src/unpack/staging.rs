@@ -82,7 +82,7 @@ impl Staging {
     }
 
     /// Its path, as long as it is under way.
-    pub(super) fn path(&self) -> PathBuf {
+    fn path(&self) -> PathBuf {
         self.place.join(&self.temporary)
     }
 

@@ -18,6 +18,7 @@ use veriroot::finding::{Class, Outcome, Refusal, Stage};
 use veriroot::loader::{ArchiveDemands, archive_anchors, audit_archive, unpack_archive};
 use veriroot::policy::ArchivePin;
 use veriroot::policy_file::{EffectivePolicy, PolicyFile, Statements};
+use veriroot::purpose::Purpose;
 use veriroot::report::Report;
 use veriroot::source::Source;
 use veriroot::unpack::{Destination, Fault, TreeKind, UnpackError};
@@ -41,7 +42,13 @@ impl Default for Machine {
     /// Trusts K1, and demands a signature.
     fn default() -> Self {
         let anchors = vec![keys::trusted()];
-        Self { file: None, anchors, pin: None, signature: None, kind: TreeKind::System }
+        Self {
+            file: None,
+            anchors,
+            pin: None,
+            signature: None,
+            kind: TreeKind::Of(Purpose::System),
+        }
     }
 }
 
@@ -72,9 +79,14 @@ impl Machine {
             EffectivePolicy::new(Statements { files: &files, ..Statements::default() }).unwrap();
         let search_path = [directory.path().to_owned()];
         let anchors = archive_anchors(&policy, self.pin.as_ref(), &search_path).unwrap();
+        let trust = Trust::of_policy(policy.trust(), anchors.as_ref(), &[]);
+        let purpose = match self.kind {
+            TreeKind::Of(purpose) => purpose,
+            TreeKind::Any => Purpose::System,
+        };
         act(&ArchiveDemands {
             policy: &policy,
-            trust: Trust::of_policy(policy.trust(), anchors.as_ref(), &[]),
+            trust: trust.for_purpose(purpose),
             pin: self.pin.clone(),
         })
     }

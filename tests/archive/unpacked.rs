@@ -13,6 +13,7 @@ use nix::unistd::getpid;
 use veriroot::error::Error;
 use veriroot::fetch::Progress;
 use veriroot::finding::{Class, Refusal};
+use veriroot::purpose::Purpose;
 use veriroot::unpack::{TreeKind, UnpackError};
 use veriroot_test_support::tar::{self, Member};
 
@@ -112,7 +113,8 @@ fn attributes_and_owners_come_with_it() {
 fn a_tree_without_an_entry_for_its_root_has_a_readable_one() {
     let place = memory();
     let bytes = tar::archive(&owned(vec![Member::dir("usr")]));
-    let (placed, _) = Machine::careless("").unpack(&bytes, place.path(), &mut Unwatched);
+    let machine = Machine { kind: TreeKind::Any, ..Machine::careless("") };
+    let (placed, _) = machine.unpack(&bytes, place.path(), &mut Unwatched);
     assert_eq!(placed.unwrap().metadata().unwrap().permissions().mode(), 0o40755);
 }
 
@@ -120,9 +122,9 @@ fn a_tree_without_an_entry_for_its_root_has_a_readable_one() {
 fn a_tree_is_of_the_kind_that_was_asked_for() {
     let tree = |top: &str| tar::archive(&owned(vec![Member::dir(top)]));
     let kinds = [
-        (TreeKind::System, &["usr"][..]),
-        (TreeKind::SystemExtension, &["usr", "opt"]),
-        (TreeKind::ConfigurationExtension, &["etc"]),
+        (TreeKind::Of(Purpose::System), &["usr"][..]),
+        (TreeKind::Of(Purpose::Sysext), &["usr", "opt"]),
+        (TreeKind::Of(Purpose::Confext), &["etc"]),
         (TreeKind::Any, &["usr", "opt", "etc", "wrapped"]),
     ];
     for (kind, tops) in kinds {
@@ -130,11 +132,83 @@ fn a_tree_is_of_the_kind_that_was_asked_for() {
         for top in ["usr", "opt", "etc", "wrapped"] {
             let place = memory();
             let (result, _) = machine.unpack(&tree(top), place.path(), &mut Unwatched);
-            assert_eq!(result.is_ok(), tops.contains(&top), "{kind:?} {top}: {result:?}");
-            if let Err(error) = result {
-                assert!(matches!(error, Error::Unpack(UnpackError::Layout { .. })));
+            let layout = matches!(result, Err(Error::Unpack(UnpackError::Layout { .. })));
+            assert_eq!(layout, !tops.contains(&top), "{kind:?} {top}: {result:?}");
+            // A directory alone is not yet something that says what it is.
+            assert_eq!(result.is_ok(), kind == TreeKind::Any && !layout, "{kind:?} {top}");
+            if result.is_err() {
                 assert!(names(place.path()).is_empty());
             }
+        }
+    }
+}
+
+/// The tree of an extension.
+fn extension(directories: &[&str], file: &str) -> Vec<u8> {
+    let mut members: Vec<_> = directories.iter().map(|it| Member::dir(it)).collect();
+    members.push(Member::file(file, b"ID=_any\n"));
+    tar::archive(&owned(members))
+}
+
+#[test]
+fn a_signed_tree_is_used_as_what_it_says_it_is() {
+    let system = tree_and(&[]);
+    let tools = |name: &str| {
+        let file = format!("usr/lib/extension-release.d/extension-release.{name}");
+        extension(&["usr", "usr/lib", "usr/lib/extension-release.d"], &file)
+    };
+    let routes = extension(
+        &["etc", "etc/extension-release.d"],
+        "etc/extension-release.d/extension-release.tree",
+    );
+    let (sysext, other) = (tools("tree"), tools("other"));
+    for (purpose, fits) in [
+        (Purpose::System, &system),
+        (Purpose::Machine, &system),
+        (Purpose::Portable, &system),
+        (Purpose::Sysext, &sysext),
+        (Purpose::Confext, &routes),
+    ] {
+        for bytes in [&system, &sysext, &other, &routes] {
+            let place = memory();
+            let machine = Machine { kind: TreeKind::Of(purpose), ..Machine::signed(bytes) };
+            let (result, report) = machine.unpack(bytes, place.path(), &mut Unwatched);
+            assert_eq!(result.is_ok(), bytes == fits, "{purpose}: {result:?}");
+            if let Err(error) = result {
+                assert!(!report.is_accepted());
+                assert!(["expose-role", "unpack-layout"].contains(&error.finding().id), "{error}");
+                assert!(names(place.path()).is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_key_signs_trees_of_the_classes_in_its_scope() {
+    let (system, release) = (tree_and(&[]), "usr/lib/extension-release.d/extension-release.tree");
+    let sysext = extension(&["usr", "usr/lib", "usr/lib/extension-release.d"], release);
+    for (scope, purpose, bytes, accepted) in [
+        ("archive", Purpose::System, &system, true),
+        ("archive", Purpose::Sysext, &sysext, false),
+        ("archive", Purpose::Machine, &system, false),
+        ("sysext", Purpose::Sysext, &sysext, true),
+        ("sysext", Purpose::System, &system, false),
+        ("machine", Purpose::Machine, &system, true),
+        ("machine", Purpose::Portable, &system, false),
+    ] {
+        let place = memory();
+        let machine = Machine {
+            file: Some(format!(
+                "[trust]\ncertificates = [\"@anchors@\"]\n[[trust.signer]]\n\
+                 certificate = \"@anchors@/signer-0.crt\"\ndesignators = [\"{scope}\"]"
+            )),
+            kind: TreeKind::Of(purpose),
+            ..Machine::signed(bytes)
+        };
+        let (result, _) = machine.unpack(bytes, place.path(), &mut Unwatched);
+        assert_eq!(result.is_ok(), accepted, "{scope} {purpose}: {result:?}");
+        if let Err(error) = result {
+            assert_eq!(error.class(), Class::Sig, "{scope} {purpose}");
         }
     }
 }
@@ -233,22 +307,24 @@ fn a_place_that_others_can_write_to_or_that_is_on_a_disk_is_refused() {
 #[test]
 fn a_tree_below_the_version_floor_is_taken_away_again() {
     let bytes = tree_and(&[]);
-    let floor = |floor: &str, kind| {
+    let floor = |floor: &str, bytes: &[u8], purpose| {
         let place = memory();
         let file = Some(format!(
             "[trust]\nminimum-version = \"{floor}\"\n[archive]\nauthentication = \"danger-none\""
         ));
-        let machine = Machine { file, kind, ..Machine::default() };
-        let (result, _) = machine.unpack(&bytes, place.path(), &mut Unwatched);
+        let machine = Machine { file, kind: TreeKind::Of(purpose), ..Machine::default() };
+        let (result, _) = machine.unpack(bytes, place.path(), &mut Unwatched);
         (result.map(|_| ()), names(place.path()))
     };
-    let (result, left) = floor("7", TreeKind::System);
+    let (result, left) = floor("7", &bytes, Purpose::System);
     assert!(result.is_ok() && left == ["tree"]);
-    let (result, left) = floor("7.1", TreeKind::System);
+    let (result, left) = floor("7.1", &bytes, Purpose::System);
     assert_eq!(result.unwrap_err().class(), Class::Rollback);
     assert!(left.is_empty());
     // Extensions have no version of that kind.
-    assert!(floor("7.1", TreeKind::SystemExtension).0.is_ok());
+    let release = "usr/lib/extension-release.d/extension-release.tree";
+    let sysext = extension(&["usr", "usr/lib", "usr/lib/extension-release.d"], release);
+    assert!(floor("7.1", &sysext, Purpose::Sysext).0.is_ok());
 }
 
 #[test]

@@ -12,8 +12,8 @@
 //! signature that names no trust anchor is refused before the file is fetched.
 //!
 //! The signature is a detached CMS signature in DER over the file ([`super::cms`]) and stands beside
-//! it as `NAME.p7s`: `root.tar.zst.p7s` for `root.tar.zst`. Its signer needs the scope `archive`
-//! where scopes are given.
+//! it as `NAME.p7s`: `root.tar.zst.p7s` for `root.tar.zst`. Where scopes are given, its signer
+//! needs `archive` for the root of the machine, and for anything else the class of that.
 
 mod error;
 
@@ -31,6 +31,7 @@ use super::cms::{CmsError, ContentDigest, ContentHasher, SignedData};
 use crate::finding::Origin;
 use crate::policy::{AdmittedArchive, ArchiveDemand, ArchivePin, ArchiveTerms, EntryRules};
 use crate::policy_file::SignerScope;
+use crate::purpose::Purpose;
 use crate::revocation::Revoked;
 use crate::source::{self, Layer, Source, Terms};
 
@@ -187,6 +188,7 @@ pub fn authenticate_archive(
 struct Signed<'a> {
     data: SignedData,
     anchors: &'a TrustAnchors,
+    purpose: Purpose,
     origin: Origin,
 }
 
@@ -199,14 +201,14 @@ impl<'a> Signed<'a> {
         let parsed =
             SignedData::parse(cms).and_then(|data| data.names_an_anchor(anchors).map(|()| data));
         match parsed {
-            Ok(data) => Ok(Self { data, anchors, origin }),
+            Ok(data) => Ok(Self { data, anchors, purpose: trust.purpose, origin }),
             Err(error) => Err(ArchiveError::Cms { error, origin }),
         }
     }
 
     /// The one place where an archive's signature becomes evidence.
     fn verify(&self, digest: &ContentDigest) -> Result<ArchiveEvidence, ArchiveError> {
-        let scope = SignerScope::Archive.name();
+        let scope = SignerScope::of_archive(self.purpose).name();
         let failed = |error: CmsError| ArchiveError::Cms { error, origin: self.origin.clone() };
         let signer = self.data.verify_digest(digest, scope, self.anchors).map_err(failed)?;
         Ok(ArchiveEvidence::Signature {
