@@ -10,7 +10,8 @@ use crate::designator::PartitionDesignator;
 use crate::error::Error;
 use crate::loader;
 use crate::policy_file::EffectivePolicy;
-use crate::request::{Request, RequestError, RootDevice};
+use crate::request::pull::Format;
+use crate::request::{Request, RequestError, RootDevice, Transfer};
 
 /// Refuses what the policy and the words ask for and this boot would not do.
 ///
@@ -23,6 +24,11 @@ pub fn honour(policy: &EffectivePolicy, request: &Request) -> Result<(), Error> 
         return Err(AuthenticateError::PinUnused { designator, pin }.into());
     }
     can_expose(policy, request)?;
+    // A tree is mounted read-only, whatever it becomes.
+    let writes = |it: &Transfer| it.format() == Format::Tar && it.asks_for_writes();
+    if request.transfers().iter().any(writes) {
+        return Err(unsupported("rw of rd.systemd.pull=tar").into());
+    }
     Ok(request.transfers().iter().try_for_each(|it| loader::permits(it.url(), policy))?)
 }
 
@@ -55,4 +61,29 @@ fn can_expose(policy: &EffectivePolicy, request: &Request) -> Result<(), Request
 #[must_use]
 pub fn unsupported(word: &str) -> RequestError {
     RequestError::Unsupported { word: word.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cmdline::words;
+    use crate::policy_file::Statements;
+    use crate::request::boot_origin::BootOriginError;
+    use crate::request::{Side, Told};
+
+    #[test]
+    fn a_tree_that_takes_writes_is_not_promised() {
+        let policy = EffectivePolicy::new(Statements::default()).unwrap();
+        let honoured = |options: &str, root: &str| {
+            let text = format!("rd.systemd.pull={options},verify=no:i:https://h/i {root}");
+            let (words, boot_url) = (words(&text).unwrap(), &Err(BootOriginError::Missing));
+            let told = Told { side: Side::Initrd, words: &words, credential: None, boot_url };
+            honour(&policy, &Request::read(&told).unwrap()).map_err(|it| it.to_string())
+        };
+        let tree = "root=bind:/run/machines/i";
+        assert_eq!(honoured("tar,machine", tree), Ok(()));
+        assert_eq!(honoured("tar,machine,ro", tree), Ok(()));
+        let refused = honoured("tar,machine,rw", tree).unwrap_err();
+        assert!(refused.contains("rw of rd.systemd.pull=tar"), "{refused}");
+    }
 }

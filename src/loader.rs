@@ -388,17 +388,17 @@ pub fn load_archive(
     Ok(unpacked)
 }
 
-/// Gives a tree its name and, where it is the root, mounts it there. Dropping the result takes
+/// Gives a tree its name and mounts it there, read-only, where a boot wants that. Dropping the result takes
 /// everything back, until it is kept.
 ///
 /// # Errors
 /// A name that is taken, or what the kernel says. Nothing of the archive is left then.
 pub fn place_archive(
     unpacked: Unpacked,
-    root: Option<(&Path, &[MountFlag])>,
+    mount: Option<(&Path, &[MountFlag])>,
     report: &mut Report,
 ) -> Result<ExposedTree, Error> {
-    let exposed = expose_tree(unpacked.place()?, root)?;
+    let exposed = expose_tree(unpacked.place()?, mount)?;
     report.archive_placed(&exposed);
     Ok(exposed)
 }

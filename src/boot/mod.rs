@@ -35,7 +35,7 @@ use crate::purpose;
 use crate::report::Report;
 use crate::request::pull::{Format, ImageClass, TransportCheck};
 use crate::request::{
-    Purpose, Request, RequestError, RootDevice, Told, Transfer, boot_origin, import_pull,
+    MountFlag, Purpose, Request, RequestError, RootDevice, Told, Transfer, boot_origin, import_pull,
 };
 use crate::rivals;
 use crate::source::Source;
@@ -326,21 +326,27 @@ impl Attempt<'_> {
         loader::load_archive(received, &mut signature, archive, self.report(), progress)
     }
 
-    /// Gives a tree its name, and mounts it if it is the root.
+    /// Gives a tree its name, and mounts it: the root where it belongs, everything else where it
+    /// stands.
     fn place(
         &mut self,
         transfer: &Transfer,
         request: &Request,
         tree: Unpacked,
     ) -> Result<ExposedTree, Error> {
-        let without = request.mounts().0.flags.as_slice();
-        let root = match transfer.purpose() {
-            Purpose::Root => Some((self.system.places.root.as_path(), without)),
-            Purpose::Directory(_) => None,
+        let (place, without) = match (transfer.purpose(), transfer.class()) {
+            (Purpose::Root, _) => {
+                (self.system.places.root.as_path(), request.mounts().0.flags.as_slice())
+            }
+            (Purpose::Directory(path), ImageClass::Confext) => (path.as_path(), &CONFEXT[..]),
+            (Purpose::Directory(path), _) => (path.as_path(), &[][..]),
         };
-        loader::place_archive(tree, root, self.report())
+        loader::place_archive(tree, Some((place, without)), self.report())
     }
 }
+
+/// What the tree of a configuration extension goes without, as its disk image does.
+const CONFEXT: [MountFlag; 2] = [MountFlag::NoExec, MountFlag::NoSuid];
 
 /// Where the tree of a transfer goes, and what it has to be.
 fn destination(transfer: &Transfer, purpose: purpose::Purpose) -> Destination {

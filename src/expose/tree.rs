@@ -2,8 +2,9 @@
 #![forbid(unsafe_code)]
 //! Handing the tree of an archive over.
 //!
-//! **In:** [`Placed`]: a whole tree of files in a tmpfs. **Out:** [`ExposedTree`]: the tree and,
-//! where it is the root, a mount of it that is read-only and without devices.
+//! **In:** [`Placed`]: a whole tree of files in a tmpfs. **Out:** [`ExposedTree`]: the tree and a
+//! mount of it that is read-only and without devices: the root's where it belongs, that of an
+//! extension over the tree itself.
 //! **Refuses:** a mount point that is no plain directory. What was made before a failure is taken
 //! back, the tree too.
 //!
@@ -30,19 +31,19 @@ pub struct ExposedTree {
     kept: bool,
 }
 
-/// Mounts a tree at `root`, where it is one, without what those flags take away.
+/// Mounts a tree at `place`, without what those flags take away. That can be its own directory.
 ///
 /// # Errors
 /// [`ExposeError::Mount`]; nothing is left of the tree then.
 pub fn expose_tree(
     placed: Placed,
-    root: Option<(&Path, &[MountFlag])>,
+    place: Option<(&Path, &[MountFlag])>,
 ) -> Result<ExposedTree, ExposeError> {
     let mut exposed = ExposedTree { undo: Undo::default(), placed, kept: false };
-    if let Some((root, without)) = root {
-        exposed.mount(root, without).map_err(|error| ExposeError::Mount {
+    if let Some((place, without)) = place {
+        exposed.mount(place, without).map_err(|error| ExposeError::Mount {
             designator: PartitionDesignator::Root,
-            place: root.display().to_string(),
+            place: place.display().to_string(),
             error,
         })?;
     }
@@ -50,12 +51,12 @@ pub fn expose_tree(
 }
 
 impl ExposedTree {
-    fn mount(&mut self, root: &Path, without: &[MountFlag]) -> io::Result<()> {
-        let place = mount::place(root)?;
+    fn mount(&mut self, path: &Path, without: &[MountFlag]) -> io::Result<()> {
+        let place = mount::place(path)?;
         let tree = Tree::again(self.placed.path())?;
         tree.attach(&place)?;
         let attached = tree.reopened()?;
-        self.undo.mounted(tree, root.to_owned());
+        self.undo.mounted(tree, path.to_owned());
         attached.restrict(without)
     }
 

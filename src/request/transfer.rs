@@ -116,10 +116,10 @@ impl Transfer {
         self.pull.check
     }
 
-    /// Whether a tarball's tree may be written to: `rw`, which is systemd's default.
+    /// Whether a tree is asked for that may be written to: `rw`. systemd's default, and not ours.
     #[must_use]
-    pub fn is_writable(&self) -> bool {
-        self.pull.writable.unwrap_or(true)
+    pub fn asks_for_writes(&self) -> bool {
+        self.pull.writable == Some(true)
     }
 
     /// Its name, without suffix.

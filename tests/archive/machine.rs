@@ -13,9 +13,12 @@ use tempfile::TempDir;
 use veriroot::authenticate::Trust;
 use veriroot::checksums::{Demand, receive};
 use veriroot::error::Error;
+use veriroot::expose::ExposedTree;
 use veriroot::fetch::Progress;
 use veriroot::finding::{Class, Outcome, Refusal, Stage};
-use veriroot::loader::{ArchiveDemands, archive_anchors, audit_archive, unpack_archive};
+use veriroot::loader::{
+    ArchiveDemands, archive_anchors, audit_archive, load_archive, place_archive, unpack_archive,
+};
 use veriroot::policy::ArchivePin;
 use veriroot::policy_file::{EffectivePolicy, PolicyFile, Statements};
 use veriroot::purpose::Purpose;
@@ -120,6 +123,22 @@ impl Machine {
             unpack_archive(received, &mut signature, demands, &mut report, progress)
         });
         (result, report)
+    }
+}
+
+impl Machine {
+    /// Unpacks as `tree` in `place` and mounts it over itself, as a boot does.
+    pub(crate) fn mounted(&self, bytes: &[u8], place: &Path) -> Result<ExposedTree, Error> {
+        let (mut report, mut signature) = (Report::default(), || Ok(self.signature.clone()));
+        let name = "tree".to_owned();
+        let destination = Destination { place: place.to_owned(), name, kind: self.kind };
+        self.with(|demands| {
+            let source = Source::open_stream(Cursor::new(bytes.to_vec()), "archive.tar")?;
+            let (received, demands) = (receive(source, &Demand::none())?, (demands, &destination));
+            let tree =
+                load_archive(received, &mut signature, demands, &mut report, &mut Unwatched)?;
+            place_archive(tree, Some((&place.join("tree"), &[])), &mut report)
+        })
     }
 }
 

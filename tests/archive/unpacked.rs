@@ -342,6 +342,29 @@ fn memory_is_asked_for_before_it_is_taken() {
     assert!(reserving("1M").is_ok());
 }
 
+#[test]
+fn a_tree_is_mounted_over_itself_and_takes_no_writes() {
+    use nix::mount::{MsFlags, mount};
+    use nix::sched::{CloneFlags, unshare};
+    // Mounts of this thread alone. Only root has any; the guests show the same of a root.
+    if unshare(CloneFlags::CLONE_NEWNS).is_err() {
+        return;
+    }
+    let (none, private) = (None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE);
+    mount(none, "/", none, private, none).unwrap();
+    let place = memory();
+    let bytes = tree_and(&[]);
+    let exposed = Machine::signed(&bytes).mounted(&bytes, place.path()).unwrap();
+    let tree = place.path().join("tree");
+    assert_eq!((exposed.path(), exposed.mounts()), (tree.as_path(), vec![tree.as_path()]));
+    let written = fs::write(tree.join("usr/new"), "").unwrap_err();
+    assert_eq!(written.kind(), std::io::ErrorKind::ReadOnlyFilesystem);
+    let flags = nix::sys::statvfs::statvfs(&tree).unwrap().flags();
+    assert!(flags.contains(nix::sys::statvfs::FsFlags::ST_NODEV));
+    drop(exposed);
+    assert!(names(place.path()).is_empty());
+}
+
 /// What a process of its own is asked to do; see [`killed_at`].
 const KILLED: &str = "VERIROOT_TEST_KILLED_AT";
 const PLACE: &str = "VERIROOT_TEST_PLACE";
