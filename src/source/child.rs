@@ -59,7 +59,7 @@ impl Deadline {
         Self { at, given }
     }
 
-    fn left(self) -> Duration {
+    pub(super) fn left(self) -> Duration {
         self.at.saturating_duration_since(Instant::now())
     }
 

@@ -116,12 +116,12 @@ impl Source {
             (Some(format), None) => format,
         };
         let (name, beside) = (self.name.clone(), self.beside.clone());
-        let from_server = self.from_server;
+        let (from_server, deadline) = (self.from_server, self.deadline);
         let decoder = Decoder::start(self, format, terms)?;
         let stream = Stream::new(&name, Flow::Decoder(Box::new(decoder)), terms.reserve)?;
         let mut source = Self::streaming(name, stream, terms.size_max);
         source.layer = Layer::Taken(format);
-        (source.beside, source.from_server) = (beside, from_server);
+        (source.beside, source.from_server, source.deadline) = (beside, from_server, deadline);
         let head = source.head()?;
         let len = claimed(&head);
         if let (Some(inner), None) = (Format::detect(&head), len) {

@@ -4,7 +4,8 @@
 //!
 //! **In:** a compressed source, and a child that may lie, stall or die. **Out:** decoded bytes in
 //! the parent's own memory, in order. **Refuses:** frames that are none, more bytes than allowed, a
-//! child that is silent or drips; what the child itself refuses ([`super::decode`]).
+//! child that is silent or drips, or goes on when the time for the source's server is over; what the
+//! child itself refuses ([`super::decode`]).
 //!
 //! The child has no network, no files, no root, and [`limits::DECODE_MEMORY`] of address space. A
 //! thread of the parent feeds it, so that neither side waits for the other with both buffers full.
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::child::Deadline;
 use super::decode::{self, Format};
 use super::frame::{DATA, END, FAILED, Head, send, send_data, send_end};
 use super::process::{Running, isolate};
@@ -108,8 +110,7 @@ impl Decoder {
         let fault = |source| Error::Decode { name: name.clone(), format, source };
         let start = |error| fault(Fault::Start(error));
         let (process, link) = Running::start(&terms.child, DECODE_SUBCOMMAND).map_err(start)?;
-        let patience = Patience::new(terms);
-        link.set_read_timeout(Some(patience.silence)).map_err(start)?;
+        let patience = Patience::new(terms, source.deadline);
         let mut feed = link.try_clone().map_err(start)?;
         let met = Arc::new(Mutex::new(None));
         let order = [&[format.code()][..], &terms.size_max.to_le_bytes()].concat();
@@ -147,7 +148,9 @@ impl Decoder {
     pub(super) fn read(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
         self.next(buf).map_err(|fault| {
             let met = self.met.lock().unwrap_or_else(PoisonError::into_inner).take();
-            met.unwrap_or_else(|| Error::Decode {
+            let late = matches!(fault, Fault::Late);
+            let over = || self.patience.deadline.filter(|_| late)?.judge_now(&self.name).err();
+            met.or_else(over).unwrap_or_else(|| Error::Decode {
                 name: self.name.clone(),
                 format: self.format,
                 source: fault,
@@ -222,18 +225,25 @@ impl From<Error> for Stop {
     }
 }
 
-/// How long the child may be waited for: bytes that come buy time for the next ones.
+/// How long the child may be waited for: bytes that come buy time for the next ones, up to the end of
+/// the time for the server.
 #[derive(Debug)]
 struct Patience {
     silence: Duration,
     left: Duration,
     rate: u64,
+    deadline: Option<Deadline>,
 }
 
 impl Patience {
-    fn new(terms: &Terms) -> Self {
+    fn new(terms: &Terms, deadline: Option<Deadline>) -> Self {
         let silence = terms.pace.silence().saturating_add(terms.silence);
-        Self { silence, left: silence, rate: terms.pace.minimum_rate.max(1) }
+        Self { silence, left: silence, rate: terms.pace.minimum_rate.max(1), deadline }
+    }
+
+    /// For the next bytes.
+    fn now(&self) -> Duration {
+        self.deadline.map_or(self.left, |it| self.left.min(it.left()))
     }
 
     fn over<'a>(&'a mut self, link: &'a UnixStream) -> Waiting<'a> {
@@ -255,9 +265,11 @@ struct Waiting<'a> {
 
 impl Read for Waiting<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if self.patience.left.is_zero() {
+        let left = self.patience.now();
+        if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
+        self.link.set_read_timeout(Some(left))?;
         let began = Instant::now();
         let read = self.link.read(buf);
         self.patience.left = self.patience.left.saturating_sub(began.elapsed());
@@ -304,7 +316,7 @@ mod tests {
     #[test]
     fn bytes_buy_time_and_a_drip_runs_out_of_it() {
         let pace = Pace { minimum_rate: 1000, ..Pace::default() };
-        let mut patience = Patience::new(&Terms { pace, ..Terms::default() });
+        let mut patience = Patience::new(&Terms { pace, ..Terms::default() }, None);
         let full = patience.left;
         patience.left = Duration::from_secs(1);
         patience.reward(500);

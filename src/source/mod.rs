@@ -134,6 +134,8 @@ pub struct Source {
     layer: Layer,
     bytes: Bytes,
     beside: Beside,
+    /// When the time for its server is over, whatever is still done with its bytes.
+    deadline: Option<Deadline>,
     /// What was put behind it, with the offset it begins at, in ascending order.
     behind: Vec<(u64, Self)>,
     /// Where the same bytes may be had, if they are to be had elsewhere.
@@ -185,6 +187,7 @@ impl Source {
             layer,
             bytes,
             beside,
+            deadline: None,
             behind: Vec::new(),
             mirrors: None,
             seen: None,
@@ -226,6 +229,7 @@ impl Source {
             }
         };
         source.from_server = true;
+        source.deadline = Some(deadline);
         source.beside = Beside::url(url, transport);
         source.within(size_max)
     }

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use veriroot::finding::{Class, Refusal};
-use veriroot::source::{Error, Fault, Layer, Mode, Pace, Source, Terms};
+use veriroot::source::{Error, Fault, Layer, Mode, Pace, Source, Terms, Transport};
 use veriroot::units::ByteRange;
+use veriroot::url::SourceUrl;
+use veriroot_test_support::http::Server;
 
 use crate::program::compressed;
 
@@ -89,4 +91,27 @@ fn a_source_that_fails_is_the_reason_and_not_the_cut_stream_it_leaves() {
     std::fs::File::options().write(true).open(file.path()).unwrap().set_len(1 << 20).unwrap();
     let error = source.decoded(&real).unwrap_err();
     assert!(matches!(error, Error::File { .. }), "{error:?}");
+}
+
+#[test]
+fn a_decode_child_has_the_time_of_its_server_and_no_more() {
+    let real = PathBuf::from(env!("CARGO_BIN_EXE_veriroot"));
+    let file = packed(&veriroot_test_support::noise(3, 4 << 20));
+    let server = Server::of("/image.raw", std::fs::read(file.path()).unwrap());
+    let url = SourceUrl::parse(&server.url("/image.raw")).unwrap();
+    let open = |budget| {
+        let budget = Duration::from_secs(budget);
+        let transport = Transport { child: real.clone(), budget, ..Transport::default() };
+        Source::open_url(&url, &transport).unwrap()
+    };
+    let steady = || Terms { size_max: 16 << 20, pace: Pace::default(), ..terms("child-steady.sh") };
+    let sealed = |source: Source| source.sealed(0, |_| Ok::<_, Error>(())).unwrap();
+    // Also where all of it is here already.
+    for source in [open(2), sealed(open(2))] {
+        let error = source.decoded(&steady()).unwrap_err();
+        assert!(matches!(error, Error::Time { .. }), "{error:?}");
+        assert_eq!((error.class(), error.finding().id), (Class::Net, "source-time"));
+    }
+    let honest = Terms { child: real.clone(), ..steady() };
+    assert_eq!(open(300).decoded(&honest).unwrap().len(), 4 << 20);
 }
