@@ -211,6 +211,7 @@ pub fn transport(policy: &EffectivePolicy) -> Transport {
     Transport {
         tls_roots: wanted.then(|| roots.value.clone()),
         size_max: configured.size_max.value,
+        memory_reserve: configured.memory_reserve.value,
         budget: configured.budget.value,
         proxy: configured.proxy.value.clone(),
         credentials: configured.credentials.iter().map(|it| it.value.clone()).collect(),

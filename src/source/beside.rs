@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 
 use super::{Error, Failure, Source, Transport};
 use crate::escape::escape;
-use crate::limits;
 use crate::request::pull::stem;
 use crate::url::SourceUrl;
 
@@ -116,7 +115,7 @@ impl Beside {
         };
         match opened {
             // What flows has no length before it is here.
-            Ok(source) => source.within(limit)?.taken_in(limit, limits::SPOOL_RESERVE).map(Some),
+            Ok(source) => source.within(limit)?.taken_in(limit).map(Some),
             Err(Error::Server { failure: Failure::Absent, .. }) => Ok(None),
             Err(Error::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),

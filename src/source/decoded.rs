@@ -181,11 +181,9 @@ impl Source {
         Ok(self)
     }
 
-    /// Keeps the whole of a stream in memory, at most `limit` bytes, and leaves `reserve` of it free;
-    /// anything else stays as it is.
-    pub(super) fn taken_in(mut self, limit: u64, reserve: u64) -> Result<Self, Error> {
+    /// Keeps the whole of a stream in memory, at most `limit` bytes; anything else stays as it is.
+    pub(super) fn taken_in(mut self, limit: u64) -> Result<Self, Error> {
         let Bytes::Stream(stream) = &mut self.bytes else { return Ok(self) };
-        stream.leave(reserve);
         self.len = stream.keep_all(limit)?;
         if self.len == 0 {
             return Err(Error::Empty { name: self.name });

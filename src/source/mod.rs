@@ -224,7 +224,7 @@ impl Source {
             }
             Opened::Flowing { len } => {
                 let flow = Flow::Server(Box::new(Flowing::new(&name, child, flow)));
-                let stream = Stream::new(&name, flow, limits::SPOOL_RESERVE)?.announced(len);
+                let stream = Stream::new(&name, flow, transport.memory_reserve)?.announced(len);
                 Self::streaming(name, stream, len.unwrap_or(size_max))
             }
         };
@@ -264,7 +264,10 @@ impl Source {
         reserve: u64,
         seen: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<Self, E> {
-        self = self.taken_in(limits::IMAGE, reserve)?;
+        if let Bytes::Stream(stream) = &mut self.bytes {
+            stream.leave(reserve);
+        }
+        self = self.taken_in(limits::IMAGE)?;
         if self.mode == Mode::Spooled {
             spool::show(&mut self, seen)?;
             return Ok(self);
@@ -359,7 +362,7 @@ impl Source {
     /// # Errors
     /// [`Error::Limit`]; else as [`Self::read`].
     pub fn all(self, limit: u64) -> Result<Vec<u8>, Error> {
-        let mut source = self.taken_in(limit, limits::SPOOL_RESERVE)?;
+        let mut source = self.taken_in(limit)?;
         match ByteRange::new(0, source.len) {
             Some(range) => source.read(range, limit),
             None => Ok(Vec::new()),

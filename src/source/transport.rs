@@ -30,6 +30,8 @@ pub struct Transport {
     pub tls_roots: Option<PathBuf>,
     /// Largest image, bytes; [`limits::IMAGE`] holds in any case.
     pub size_max: u64,
+    /// Memory that stays free where bytes have to wait for others, bytes.
+    pub memory_reserve: u64,
     /// Timeouts, rates and retries.
     pub pace: Pace,
     /// For everything together, over all retries and mirrors; nothing goes on after that.
@@ -49,6 +51,7 @@ impl Default for Transport {
         Self {
             tls_roots: None,
             size_max: limits::IMAGE,
+            memory_reserve: limits::SPOOL_RESERVE,
             pace: Pace::default(),
             budget: limits::BUDGET,
             proxy: None,

@@ -269,3 +269,17 @@ fn what_outgrows_the_memory_is_one_server_s_doing() {
         assert_eq!(ran.dropped(), [(url, "permanent".into(), "source-memory".into())]);
     }
 }
+
+#[test]
+fn memory_is_left_free_by_what_stands_beside_an_image_too() {
+    let server = serve(&image().bytes);
+    let sum = data_encoding::HEXLOWER.encode(&openssl::sha::sha256(&image().bytes));
+    server.serve("/SHA256SUMS", format!("{sum}  image.raw\n").as_bytes());
+    server.misbehave("/SHA256SUMS", Misbehaviour::IgnoreRange);
+    let url = server.url("/image.raw");
+    let ran = audit_without_memory(&["--verify=checksum", &url]);
+    let refusal = ran.refusal();
+    assert_eq!((ran.code, &refusal["id"]), (30, &json!("source-memory")));
+    assert_eq!(refusal["subject"], json!(server.url("/SHA256SUMS")));
+    assert_eq!(run("audit", &[SIGNED, "--verify=checksum", &url]).code, 0);
+}
