@@ -147,6 +147,7 @@ fn missing<S: Store>(
             let chunk = buffer.get_mut(..len).unwrap_or_default();
             if store.earlier(range.offset(), chunk) && pass.is_right(range.offset(), chunk) {
                 tell(progress, range);
+                store.stays(range);
                 found.push(range);
                 continue;
             }

@@ -2,15 +2,18 @@
 #![forbid(unsafe_code)]
 //! Where judged bytes go.
 //!
-//! **In:** bytes that were found right. **Out:** sealed memory for a boot, nothing for an audit.
-//! **Refuses:** nothing; every failure is the kernel's.
+//! **In:** bytes that were found right. **Out:** sealed memory for a boot, nothing for an audit, a
+//! file for a download by hand. **Refuses:** nothing; every failure is the kernel's.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::{Mutex, PoisonError};
 
 use crate::dissect::Ended;
-use crate::sys::memfd::{Memfd, SealedMemfd, available};
+use crate::sys::memfd::{Memfd, SealedMemfd, available, punch};
+use crate::units::ByteRange;
 
 /// Why there is no room.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +92,9 @@ pub trait Store: sealed::Sealed + Sync {
         false
     }
 
+    /// What an earlier run left in `range` was found right, and stays.
+    fn stays(&self, _range: ByteRange) {}
+
     /// Whether an earlier run may have left anything.
     fn resumes(&self) -> bool {
         false
@@ -160,11 +166,14 @@ impl Store for Sealing {
 }
 
 /// For a download by hand: a file of this machine, which anybody may change afterwards, so nothing
-/// rests on it until it was judged again.
+/// rests on it until it was judged again. What stood in it before and was not judged is gone at the end.
 #[derive(Debug)]
 pub struct Saving {
     file: File,
+    len: u64,
     resumes: bool,
+    /// Where bytes stand that were judged: beginnings and ends.
+    right: Mutex<BTreeMap<u64, u64>>,
 }
 
 impl Saving {
@@ -172,8 +181,43 @@ impl Saving {
     #[must_use]
     pub fn into(file: File) -> Self {
         let resumes = file.metadata().is_ok_and(|it| it.len() > 0);
-        Self { file, resumes }
+        Self { file, len: 0, resumes, right: Mutex::default() }
     }
+
+    /// Everything that was not judged, in order.
+    fn wrong(&self) -> Vec<ByteRange> {
+        let right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut at = 0;
+        let mut wrong = Vec::new();
+        for (from, to) in right.iter().map(|(from, to)| (*from, *to)).chain([(self.len, self.len)])
+        {
+            wrong.extend(ByteRange::new(at, from.saturating_sub(at)));
+            at = to.max(at);
+        }
+        wrong
+    }
+}
+
+/// Bytes written at a time where no holes can be made.
+const ZEROS: usize = 64 * 1024;
+
+/// Makes NULs of a range.
+fn clear(file: &File, range: ByteRange) -> io::Result<()> {
+    match punch(file, range) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => fill_with_zeros(file, range),
+        done => done,
+    }
+}
+
+fn fill_with_zeros(file: &File, range: ByteRange) -> io::Result<()> {
+    let (mut at, zeros) = (range.offset(), vec![0; ZEROS]);
+    while at < range.end() {
+        let left = usize::try_from(range.end().saturating_sub(at)).unwrap_or(usize::MAX);
+        let part = zeros.get(..left.min(ZEROS)).unwrap_or_default();
+        file.write_all_at(part, at)?;
+        at = at.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
+    }
+    Ok(())
 }
 
 impl Store for Saving {
@@ -182,15 +226,35 @@ impl Store for Saving {
     const REMEMBERS: bool = true;
 
     fn make_room(&mut self, len: u64, _needed: u64) -> Result<(), StoreError> {
+        self.len = len;
         Ok(self.file.set_len(len)?)
     }
 
     fn put(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, offset)
+        self.file.write_all_at(bytes, offset)?;
+        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        ByteRange::new(offset, len).into_iter().for_each(|range| self.stays(range));
+        Ok(())
     }
 
     fn earlier(&self, offset: u64, bytes: &mut [u8]) -> bool {
         self.file.read_exact_at(bytes, offset).is_ok()
+    }
+
+    fn stays(&self, range: ByteRange) {
+        let mut right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut from, mut to) = (range.offset(), range.end());
+        // One entry for what touches: lanes leave few gaps.
+        if let Some((before, end)) = right.range(..=from).next_back().map(|(a, b)| (*a, *b))
+            && end >= from
+        {
+            (from, to) = (before, to.max(end));
+        }
+        while let Some((next, end)) = right.range(from..=to).next().map(|(a, b)| (*a, *b)) {
+            right.remove(&next);
+            to = to.max(end);
+        }
+        right.insert(from, to);
     }
 
     fn resumes(&self) -> bool {
@@ -198,6 +262,7 @@ impl Store for Saving {
     }
 
     fn keep(self, _ended: Ended) -> io::Result<File> {
+        self.wrong().into_iter().try_for_each(|range| clear(&self.file, range))?;
         Ok(self.file)
     }
 }
@@ -205,6 +270,34 @@ impl Store for Saving {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_not_judged_is_everything_else() {
+        let range = |from: u64, to: u64| ByteRange::new(from, to - from).unwrap();
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(&[7; 100_000], 0).unwrap();
+        let mut store = Saving::into(file);
+        store.make_room(90_000, 0).unwrap();
+        assert_eq!(store.wrong(), [range(0, 90_000)]);
+        for (from, to) in [(100, 200), (8192, 70_000), (300, 400), (150, 320), (70_000, 70_001)] {
+            store.stays(range(from, to));
+        }
+        store.put(10, b"put").unwrap();
+        let wrong = [(0, 10), (13, 100), (400, 8192), (70_001, 90_000)];
+        assert_eq!(store.wrong(), wrong.map(|(from, to)| range(from, to)));
+        for how in [clear, fill_with_zeros] {
+            store.file.write_all_at(&[7; 90_000], 0).unwrap();
+            store.wrong().into_iter().for_each(|it| how(&store.file, it).unwrap());
+            let mut bytes = vec![1; 90_000];
+            store.file.read_exact_at(&mut bytes, 0).unwrap();
+            for (at, byte) in bytes.into_iter().enumerate() {
+                let gone = wrong.iter().any(|(from, to)| (*from..*to).contains(&(at as u64)));
+                assert_eq!(byte, if gone { 0 } else { 7 }, "{at}");
+            }
+        }
+        store.stays(range(0, 90_000));
+        assert_eq!(store.wrong(), []);
+    }
 
     #[test]
     fn memory_is_asked_for_before_it_is_taken() {

@@ -60,9 +60,7 @@ impl Memfd {
     /// # Errors
     /// What fallocate(2) says.
     pub fn let_go(&self, range: ByteRange) -> io::Result<()> {
-        let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
-        let signed = |it: u64| i64::try_from(it).map_err(io::Error::other);
-        Ok(fallocate(self.0.as_fd(), flags, signed(range.offset())?, signed(range.len())?)?)
+        punch(&self.0, range)
     }
 
     /// Bytes of memory it takes.
@@ -95,6 +93,16 @@ impl Memfd {
         fcntl(self.0.as_fd(), FcntlArg::F_ADD_SEALS(seals))?;
         Ok(PrivateMemfd(self.0))
     }
+}
+
+/// Makes a hole of a range of a file: what stood there is NULs then, and takes no room.
+///
+/// # Errors
+/// What fallocate(2) says; [`io::ErrorKind::Unsupported`] where the file system has no holes.
+pub fn punch(file: &File, range: ByteRange) -> io::Result<()> {
+    let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+    let signed = |it: u64| i64::try_from(it).map_err(io::Error::other);
+    Ok(fallocate(file.as_fd(), flags, signed(range.offset())?, signed(range.len())?)?)
 }
 
 /// A copy that can be written to and has a fixed length. Nothing that was authenticated is in it.

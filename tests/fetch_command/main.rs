@@ -236,6 +236,31 @@ fn a_fetched_file_is_judged_as_it_stands_and_a_second_run_fetches_what_is_missin
 }
 
 #[test]
+fn nothing_that_was_not_judged_is_left_of_what_stood_there() {
+    let fresh = tempfile::tempdir().unwrap();
+    let server = serve(&image().bytes);
+    assert_eq!(fetch(&fresh, &[&server.url("/image.raw")]).code, 0);
+    let expected = fs::read(fresh.path().join("image.raw")).unwrap();
+    holds_what_was_signed(&fresh.path().join("image.raw"));
+    let plain = serve(&image().bytes);
+    plain.misbehave("/image.raw", Misbehaviour::IgnoreRange);
+    for server in [&server, &plain] {
+        for left in [vec![0xAA; expected.len() + 8192], vec![0xAA; expected.len() - 10_000]] {
+            let place = tempfile::tempdir().unwrap();
+            // With something in it that is right, as an interrupted run leaves it.
+            let (mut left, root) = (left, image().range("root"));
+            left[root.clone()].copy_from_slice(&image().bytes[root]);
+            fs::write(place.path().join("image.raw.part"), &left).unwrap();
+            let ran = fetch(&place, &[&server.url("/image.raw")]);
+            assert_eq!(ran.code, 0, "{} {}", ran.stderr, ran.verdict);
+            let found = fs::read(place.path().join("image.raw")).unwrap();
+            let differs = found.iter().zip(&expected).position(|(one, other)| one != other);
+            assert_eq!((found.len(), differs), (expected.len(), None));
+        }
+    }
+}
+
+#[test]
 fn a_refused_image_gets_no_name() {
     let place = tempfile::tempdir().unwrap();
     let bad = serve(&image().bytes);
