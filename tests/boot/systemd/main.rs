@@ -134,3 +134,16 @@ fn refuses_to_run_beside_the_importer_of_systemd() {
     assert!(boot.requests.is_empty(), "{:?}", boot.requests);
     boot.run.require("stage      request (request-rival)");
 }
+
+/// A command line that asks for no transfer is left to the rest of the initrd, unless a policy file
+/// says that this machine boots in no other way.
+#[test]
+fn refuses_boot_without_transfer_where_the_policy_requires_one() {
+    let policy = "[boot]\nrequired = true\non-refusal = \"reboot\"\nhold = \"1s\"\n";
+    let initrd = trusting(initrd()).policy("policy.toml", policy).build();
+    let kernel = Kernel::find();
+    let guest = Guest::new(&kernel, &initrd).memory_mib(1536).limit(Duration::from_secs(900));
+    let run = guest.boot(&format!("root=/dev/vda1 console=ttyS0 panic=-1 quiet {WORDS}"));
+    let (stage, class) = (Stage::Request, Class::Config);
+    run.assert_refused(&Verdict::of(stage.name(), class.name(), class.exit_code()));
+}
