@@ -367,3 +367,54 @@ fn a_tree_on_a_server_is_read_as_one_in_a_file() {
     server.misbehave("/d/image.verity", Misbehaviour::Status(503));
     assert!(fetched(&server).is_err());
 }
+
+/// Audits what a server has as /image.raw.
+fn audited(server: &Server) -> (i32, Value) {
+    let anchors = keys::anchors(&[&keys::trusted()]);
+    let output = Command::new(env!("CARGO_BIN_EXE_veriroot"))
+        .args(["audit", "--json=short", "--architecture=x86-64", SIGNED, "--certificate"])
+        .arg(anchors.path())
+        .arg(server.url("/image.raw"))
+        .output()
+        .unwrap();
+    let verdict: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let last = verdict["findings"].as_array().unwrap().last().unwrap().clone();
+    (output.status.code().unwrap(), last["id"].clone())
+}
+
+#[test]
+fn a_tree_waits_for_the_signature_wherever_it_comes_from() {
+    /// Buffers of two sockets and of the server.
+    const ON_ITS_WAY: u64 = 6 << 20;
+    let (content, tree) = bare(119 * 4096, &Params::default());
+    // Nobody asks for what stands behind the tree.
+    let long = [&tree.hash_area[..], &vec![0; 48 << 20]].concat();
+    let server = Server::of("/image.raw", content);
+    server.serve("/image.roothash", hex(&tree.root_hash).as_bytes());
+    server.serve("/image.roothash.p7s", signature(&keys::trusted(), &tree.root_hash));
+    server.serve("/image.verity", tree.hash_area.clone());
+    for (misbehaviour, short) in
+        [(Misbehaviour::IgnoreRange, "fetch-size"), (Misbehaviour::Chunked, "source-cut")]
+    {
+        server.misbehave("/image.verity", misbehaviour);
+        for body in [&tree.hash_area, &long] {
+            server.serve("/image.verity", body.clone());
+            assert_eq!(audited(&server).0, 0);
+        }
+        for (area, id) in [
+            (tree.hash_area[..tree.hash_area.len() - 1].to_vec(), short),
+            (tree.hash_area[..400].to_vec(), "policy-group"),
+            (vec![0; 8192], "policy-group"),
+        ] {
+            server.serve("/image.verity", area);
+            let (code, found) = audited(&server);
+            assert!(code != 0 && found == id, "{code} {found} {id}");
+        }
+    }
+    let before = server.sent();
+    server.serve("/image.verity", long);
+    server.serve("/image.roothash.p7s", signature(&keys::stranger(), &tree.root_hash));
+    assert_eq!(audited(&server), (22, Value::from("authenticate-signature")));
+    let sent = server.sent().checked_sub(before).unwrap();
+    assert!(sent < ON_ITS_WAY, "{sent}");
+}

@@ -24,8 +24,8 @@ use crate::digest::RootHashClaim;
 use crate::escape::escape;
 use crate::finding::Class;
 use crate::limits;
+use crate::merkle::TreeShape;
 use crate::source::{self, Beside, Source};
-use crate::units::ByteRange;
 
 /// What is wrong with a file beside an image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -131,20 +131,34 @@ impl<'a> Sidecars<'a> {
         Ok((Some(signature), Some(claim)))
     }
 
-    /// The hash tree, put behind the image.
+    /// The hash tree, put behind the image. Of one that flows no more than its superblock is taken
+    /// here: the rest is read when the root hash was authenticated, and as far as the tree goes.
     pub(super) fn hash_tree(&mut self, image: &mut Source) -> Result<Option<HashTree>, Stop> {
         let Some(name) = self.name(&[".verity"]) else { return Ok(None) };
         let Some(mut tree) = self.beside.open(&name, limits::HASH_TREE)? else { return Ok(None) };
         let file = self.beside.shown(&name);
-        let head = SUPERBLOCK.min(tree.len());
-        let bytes = match ByteRange::new(0, head) {
-            Some(range) => tree.read(range, SUPERBLOCK)?,
-            None => Vec::new(),
-        };
-        let superblock = VeritySuperblock::parse(&bytes)
-            .map_err(|error| SidecarError::Superblock { file: file.clone(), error })?;
+        let head = tree.head()?;
+        let superblock =
+            VeritySuperblock::parse(head.get(..VeritySuperblock::LEN).unwrap_or(&head))
+                .map_err(|error| SidecarError::Superblock { file: file.clone(), error })?;
+        let tree = tree.up_to(area(&superblock))?;
         let range = image.append(tree)?;
         self.used.push(file);
         Ok(Some(HashTree { index: None, range, superblock }))
     }
+}
+
+/// Bytes of superblock and tree; where there can be no such tree, fetching says so.
+fn area(superblock: &VeritySuperblock) -> u64 {
+    let shape = TreeShape::new(
+        superblock.algorithm(),
+        superblock.data_block_size(),
+        superblock.hash_block_size(),
+        superblock.data_blocks(),
+        superblock.salt(),
+    );
+    let area = |it: TreeShape| {
+        it.tree_offset().saturating_add(u64::try_from(it.tree_len()).unwrap_or(u64::MAX))
+    };
+    shape.map_or(SUPERBLOCK, area)
 }

@@ -97,7 +97,8 @@ impl Beside {
         }
     }
 
-    /// Opens the neighbour called `name`; `None` if there is none.
+    /// Opens the neighbour called `name`; `None` if there is none. What flows and was not announced
+    /// has the length `limit` as long as it is not known.
     ///
     /// # Errors
     /// As [`Source::open_url`]; [`Error::TooLarge`] over `limit` bytes.
@@ -114,8 +115,7 @@ impl Beside {
             }
         };
         match opened {
-            // What flows has no length before it is here.
-            Ok(source) => source.within(limit)?.taken_in(limit).map(Some),
+            Ok(source) => source.within(limit).map(Some),
             Err(Error::Server { failure: Failure::Absent, .. }) => Ok(None),
             Err(Error::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),

@@ -131,7 +131,7 @@ impl Source {
     }
 
     /// The first bytes, as many as there are.
-    fn head(&mut self) -> Result<Vec<u8>, Error> {
+    pub(crate) fn head(&mut self) -> Result<Vec<u8>, Error> {
         let head = match &mut self.bytes {
             Bytes::Stream(stream) => stream.head(HEAD)?,
             Bytes::Ended | Bytes::File(_) | Bytes::Remote(..) => {
@@ -189,6 +189,19 @@ impl Source {
             return Err(Error::Empty { name: self.name });
         }
         self.in_memory()
+    }
+
+    /// Ends a stream after `len` bytes, if it goes on for so long: nothing behind them is taken, and each
+    /// of them is read once. Anything else stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::Memory`].
+    pub(crate) fn up_to(mut self, len: u64) -> Result<Self, Error> {
+        if let Bytes::Stream(stream) = &mut self.bytes {
+            self.len = stream.announced_len().unwrap_or(len).min(len);
+            stream.only(ByteRange::new(0, self.len).into_iter().collect())?;
+        }
+        Ok(self)
     }
 
     /// Hands every byte to `sink`, in order, to the end.
