@@ -176,7 +176,9 @@ const TARGETS: [&str; 3] = ["initrd-root-fs.target", "initrd-usr-fs.target", "in
 
 /// What systemd's generators (262) write for these words and would act on: dependencies on devices
 /// and mounts that never come, or that come by another way.
-const MASKED: [&str; 12] = [
+const MASKED: [&str; 13] = [
+    // dracut, beside systemd's importer: it would give the root devices and set-id programs back.
+    "dracut-remount-sysroot.service",
     "initrd-fs.target.requires/sysroot-usr.mount",
     "initrd-root-device.target.d/50-root-device.conf",
     "initrd-root-fs.target.requires/sysroot.mount",
@@ -354,6 +356,7 @@ mod tests {
             "imports.target.wants/systemd-loop@run-machines-image.raw.service",
             "systemd-loop@.service",
             "systemd-veritysetup@root.service",
+            "dracut-remount-sysroot.service",
             "initrd-root-fs.target.requires/sysroot.mount",
         ] {
             let wanted = Output {

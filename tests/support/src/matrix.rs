@@ -170,7 +170,7 @@ const RAW_BY_LOOP_REF: Case = Case {
     transfers: IMAGE,
     words: BY_LOOP_REF,
     policy: "",
-    expected: Expected::Up(&["/dev/dm-0 / erofs ro"]),
+    expected: Expected::Up(&["/dev/dm-0 / erofs ro,nodev"]),
 };
 
 impl Case {
