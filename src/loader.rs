@@ -5,7 +5,6 @@
 //! **In:** a source that came as it was demanded, and what is demanded of the image. **Out:** a
 //! [`Report`], and for a boot the exposed root. **Refuses:** what any stage refuses; the first refusal is the verdict.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::authenticate::anchors::{AnchorError, TrustAnchors};
@@ -28,7 +27,7 @@ use crate::policy::{ArchiveDemand, ArchivePin, Expectation, admit, admit_archive
 use crate::policy_file::{ArchiveAuthentication, CommandLine, EffectivePolicy};
 use crate::report::Report;
 use crate::request::{MountFlag, Pin, RequestError};
-use crate::source::{self, Failure, Mirrors, Source, Terms, Transport};
+use crate::source::{self, Beside, Mirrors, Source, Terms, Transport};
 use crate::sys::memfd::SealedMemfd;
 use crate::unpack::{self, Destination, TreeKind, Unpacked, unpack};
 use crate::url::{Scheme, SourceUrl};
@@ -115,15 +114,6 @@ pub fn permits(url: &SourceUrl, policy: &EffectivePolicy) -> Result<(), RequestE
         return Err(RequestError::PlainHttp { origin: plain_http.origin.clone() });
     }
     Ok(())
-}
-
-/// Opens a URL as the policy has it.
-///
-/// # Errors
-/// [`RequestError::PlainHttp`]; what opening it gives.
-pub fn open(url: &SourceUrl, policy: &EffectivePolicy) -> Result<Source, Error> {
-    permits(url, policy)?;
-    Ok(Source::open_url(url, &transport(policy))?)
 }
 
 /// Judges an image offline: every stage up to the file system, every block hashed, nothing kept.
@@ -229,7 +219,6 @@ pub fn mirrors(
     policy: &EffectivePolicy,
     options: &[String],
 ) -> Result<Mirrors, Error> {
-    let plain_http = &policy.transport().plain_http;
     let mut urls = vec![url.clone()];
     let bases = options.iter().chain(&policy.transport().mirrors.value);
     // A file of this machine has no mirrors.
@@ -237,9 +226,7 @@ pub fn mirrors(
         let mirror = url.on_mirror(base);
         urls.push(mirror.map_err(|error| RequestError::Mirror { base: escape(base), error })?);
     }
-    if !plain_http.value && urls.iter().any(|it| it.scheme() == Scheme::Http) {
-        return Err(RequestError::PlainHttp { origin: plain_http.origin.clone() }.into());
-    }
+    urls.iter().try_for_each(|it| permits(it, policy))?;
     Ok(Mirrors::new(urls, transport(policy)))
 }
 
@@ -444,43 +431,12 @@ fn vouched(
     Ok(archive)
 }
 
-/// The signature that stands beside an archive's URL; `None` if there is none. Only a server that
-/// says so, or a directory without the file, says that there is none.
+/// The signature that stands beside an archive, of the same server; `None` if there is none. Only a
+/// server that says so, or a directory without the file, says that there is none.
 ///
 /// # Errors
-/// As [`Source::open_url`].
-pub fn signature_beside(
-    url: &SourceUrl,
-    transport: &Transport,
-) -> Result<Option<Vec<u8>>, source::Error> {
-    // A URL shows itself without its query, which is the archive's own.
-    let Ok(beside) = SourceUrl::parse_or_file(&format!("{url}{SIGNATURE_SUFFIX}")) else {
-        return Ok(None);
-    };
+/// As [`Source::open_url`] and [`Source::open_file`].
+pub fn signature_beside(archive: &Beside) -> Result<Option<Vec<u8>>, source::Error> {
     let limit = u64::try_from(limits::CMS).unwrap_or(u64::MAX);
-    let transport = Transport { size_max: limit, ..transport.clone() };
-    whole_signature(Source::open_url(&beside, &transport), limit)
-}
-
-/// The same beside a file.
-///
-/// # Errors
-/// As [`Source::open_file`].
-pub fn signature_beside_file(path: &Path) -> Result<Option<Vec<u8>>, source::Error> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(SIGNATURE_SUFFIX);
-    let limit = u64::try_from(limits::CMS).unwrap_or(u64::MAX);
-    whole_signature(Source::open_file(Path::new(&beside)), limit)
-}
-
-fn whole_signature(
-    opened: Result<Source, source::Error>,
-    limit: u64,
-) -> Result<Option<Vec<u8>>, source::Error> {
-    match opened {
-        Ok(source) => source.all(limit).map(Some),
-        Err(source::Error::Server { failure: Failure::Absent, .. }) => Ok(None),
-        Err(source::Error::File { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+    archive.read(&archive.suffixed(SIGNATURE_SUFFIX), limit)
 }

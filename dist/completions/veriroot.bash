@@ -362,7 +362,7 @@ _veriroot() {
             return 0
             ;;
         veriroot__subcmd__fetch)
-            opts="-q -h --image-policy --image-filter --certificate --policy-file --root-hash --usr-hash --architecture --mirror --json --quiet --help"
+            opts="-q -h --image-policy --image-filter --certificate --policy-file --root-hash --usr-hash --architecture --mirror --verify --json --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -397,6 +397,10 @@ _veriroot() {
                     return 0
                     ;;
                 --mirror)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --verify)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -94,6 +94,7 @@ complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -l root-hash -d
 complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -l usr-hash -d 'Root hash that usr must have besides' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -l architecture -d 'Machine the image is for, such as arm64' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -l mirror -d 'Base URL to try after a URL\'s own; repeatable' -r
+complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -l verify -d 'Transport: signature, checksum, no or a SHA-256' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -l json -d 'Print the verdict as JSON: pretty, short or off' -r -f -a "pretty\t'Indented'
 short\t'On one line'
 off\t'Not at all'"

@@ -38,7 +38,6 @@ use crate::request::{
     MountFlag, Purpose, Request, RequestError, RootDevice, Told, Transfer, boot_origin, import_pull,
 };
 use crate::rivals;
-use crate::source::Source;
 use crate::sys::memfd::SealedMemfd;
 pub use crate::system::System;
 use crate::unpack::{Destination, TreeKind, Unpacked};
@@ -316,14 +315,17 @@ impl Attempt<'_> {
         let anchors = loader::archive_anchors(policy, pin.as_ref(), &self.system.anchors)?;
         let trust = Trust::of_policy(policy.trust(), anchors.as_ref(), &[]);
         let demands = ArchiveDemands { policy, trust: trust.for_purpose(*purpose), pin };
-        let transport = loader::transport(policy);
+        let mirrors = loader::mirrors(transfer.url(), policy, &[])?;
         // A pin is held against the archive where it is authenticated.
         let check = if let Check::Sha256(_) = check { Check::No } else { check };
-        let source = Source::open_url(transfer.url(), &transport)?;
-        let received = receive(source, &demand(transfer, check, policy))?;
-        let mut signature = || loader::signature_beside(transfer.url(), &transport);
-        let archive = (&demands, &destination(transfer, *purpose));
-        loader::load_archive(received, &mut signature, archive, self.report(), progress)
+        let demand = demand(transfer, check, policy);
+        let destination = destination(transfer, *purpose);
+        loader::over_mirrors(&mirrors, self.report(), |source, report| {
+            let beside = source.beside().clone();
+            let mut signature = || loader::signature_beside(&beside);
+            let (received, archive) = (receive(source, &demand)?, (&demands, &destination));
+            loader::load_archive(received, &mut signature, archive, report, progress)
+        })
     }
 
     /// Gives a tree its name, and mounts it: the root where it belongs, everything else where it

@@ -19,7 +19,7 @@ use veriroot::escape::escape;
 use veriroot::finding::{Class, Origin};
 use veriroot::loader::{
     ArchiveDemands, Demands, archive_anchors, audit, audit_archive, mirrors, over_mirrors,
-    signature_beside_file, trust_anchors,
+    signature_beside, trust_anchors,
 };
 use veriroot::policy::Expectation;
 use veriroot::policy_file::EffectivePolicy;
@@ -28,7 +28,7 @@ use veriroot::request::Pin;
 use veriroot::request::pull::TransportCheck;
 use veriroot::source::Source;
 
-use super::demands::{DemandArguments, VERITY_D, url};
+use super::demands::{DemandArguments, VERITY_D, transport_check, url};
 use super::progress::Bar;
 use super::{Json, console, html, json, report_exit_code, sarif};
 
@@ -59,11 +59,6 @@ pub(super) struct AuditArguments {
     /// Say nothing but why an image is refused.
     #[arg(long, short)]
     quiet: bool,
-}
-
-fn transport_check(word: &str) -> Result<TransportCheck, String> {
-    TransportCheck::from_word(word)
-        .ok_or_else(|| "none of signature, checksum, no and 64 hex digits".to_owned())
 }
 
 /// Judges the images and prints the verdicts.
@@ -133,7 +128,10 @@ pub(super) struct Audited {
 fn is_archive(path: &Path) -> bool {
     const SUFFIXES: [&str; 7] =
         [".tar", ".tar.bz2", ".tar.gz", ".tar.lz4", ".tar.xz", ".tar.zst", ".tgz"];
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = match url(path) {
+        Ok(Some(url)) => url.file_name().unwrap_or_default().to_owned(),
+        _ => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+    };
     SUFFIXES.iter().any(|it| name.ends_with(it))
 }
 
@@ -185,9 +183,19 @@ impl<'a> Machine<'a> {
         let policy = &self.policy;
         let trust = Trust::of_policy(policy.trust(), self.archive_anchors.as_ref(), &[]);
         let demands = ArchiveDemands { policy, trust, pin: None };
-        let mut signature = || signature_beside_file(path);
-        let received = self.received(Source::open_file(path)?)?;
-        audit_archive(received, &mut signature, &demands, report)
+        let judge = |source: Source, report: &mut Report| {
+            let beside = source.beside().clone();
+            let mut signature = || signature_beside(&beside);
+            audit_archive(self.received(source)?, &mut signature, &demands, report)
+        };
+        match url(path)? {
+            None => judge(Source::open_file(path)?, report),
+            Some(url) => {
+                *report = Report::of(&url.to_string());
+                let mirrors = mirrors(&url, policy, &self.arguments.demands.mirror)?;
+                over_mirrors(&mirrors, report, judge)
+            }
+        }
     }
 
     fn judge(&self, path: &Path, report: &mut Report) -> Result<(), Error> {

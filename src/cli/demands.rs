@@ -17,6 +17,7 @@ use veriroot::image_filter::ImageFilter;
 use veriroot::loader::{Demands, trust_anchors};
 use veriroot::policy::Expectation;
 use veriroot::policy_file::{EffectivePolicy, PolicyFile, Statements};
+use veriroot::request::pull::TransportCheck;
 use veriroot::request::{Pin, RequestError};
 use veriroot::url::{SourceUrl, without_secrets};
 
@@ -72,6 +73,12 @@ impl DemandArguments {
 
 pub(super) fn architecture(name: &str) -> Result<Architecture, String> {
     Architecture::from_name(name).ok_or_else(|| format!("unknown architecture {}", escape(name)))
+}
+
+/// What `--verify=` says.
+pub(super) fn transport_check(word: &str) -> Result<TransportCheck, String> {
+    TransportCheck::from_word(word)
+        .ok_or_else(|| "none of signature, checksum, no and 64 hex digits".to_owned())
 }
 
 /// The URL that an image was named by; `None` for a path.

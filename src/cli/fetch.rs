@@ -20,10 +20,11 @@ use veriroot::finding::{Class, Origin};
 use veriroot::loader::{audit, mirrors, over_mirrors, save};
 use veriroot::report::Report;
 use veriroot::request::RequestError;
+use veriroot::request::pull::TransportCheck;
 use veriroot::source::Source;
 use veriroot::url::SourceUrl;
 
-use super::demands::{DemandArguments, Machine, url};
+use super::demands::{DemandArguments, Machine, transport_check, url};
 use super::progress::Bar;
 use super::{Json, console, json, report_exit_code};
 
@@ -37,6 +38,9 @@ pub(super) struct FetchArguments {
     file: Option<PathBuf>,
     #[command(flatten)]
     demands: DemandArguments,
+    /// Transport: signature, checksum, no or a SHA-256.
+    #[arg(long, value_name = "CHECK", value_parser = transport_check)]
+    verify: Option<TransportCheck>,
     /// Print the verdict as JSON: pretty, short or off.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Json::Off)]
     #[arg(hide_possible_values = true, hide_default_value = true)]
@@ -99,10 +103,10 @@ fn fetch(arguments: &FetchArguments, report: &mut Report) -> Result<(), Failed> 
     let place = open(&part).map_err(unwritable)?;
     let mirrors = mirrors(&url, &machine.policy, &arguments.demands.mirror)?;
     let demands = machine.demands();
-    // What the image itself proves is all that is asked here.
+    let check = arguments.verify.unwrap_or(TransportCheck::No);
     let transport_check = checksums::Demand {
-        check: Check::No,
-        origin: Origin::BuiltIn,
+        check: Check::of(check, demands.policy.transport(), &checksums::built_in())?,
+        origin: Origin::ProgramOption("--verify="),
         memory_reserve: demands.policy.transport().memory_reserve.value,
     };
     let bar = |verb| if arguments.quiet { Bar::silent() } else { Bar::new(verb) };
@@ -116,7 +120,8 @@ fn fetch(arguments: &FetchArguments, report: &mut Report) -> Result<(), Failed> 
     place.sync_all().map_err(unwritable)?;
     // What gets the name was judged as it stands there.
     let mut judged = report.anew();
-    let received = receive(Source::open_file(&part)?, &transport_check)?;
+    // It has holes where the one that was served has what nobody uses.
+    let received = receive(Source::open_file(&part)?, &checksums::Demand::none())?;
     let result = audit(received, &demands, &mut judged, &mut bar("checking"));
     *report = judged.with_dropped(mirrors.dropped());
     result?;

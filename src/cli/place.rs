@@ -164,14 +164,19 @@ fn place_one(
     })?;
     let placement = Placement { name, target, places: Places::default() };
     placement.vacant()?;
-    let path = Path::new(image);
-    let source = match demands::url(path)? {
-        Some(url) => loader::open(&url, &machine.policy)?,
-        None => Source::open_file(path)?,
-    };
     let mut bar = if how.output.quiet { Bar::silent() } else { Bar::new("loading") };
-    let received = receive(source, &checksums::Demand::none())?;
-    let identified = loader::load(received, &machine.demands(), report, &mut bar)?;
+    let mut load = |source: Source, report: &mut Report| {
+        let received = receive(source, &checksums::Demand::none())?;
+        loader::load(received, &machine.demands(), report, &mut bar)
+    };
+    let path = Path::new(image);
+    let identified = match demands::url(path)? {
+        Some(url) => {
+            let mirrors = loader::mirrors(&url, &machine.policy, &how.demands.mirror)?;
+            loader::over_mirrors(&mirrors, report, load)?
+        }
+        None => load(Source::open_file(path)?, report)?,
+    };
     loader::hand_over(identified, &machine.policy, &placement, report)
 }
 

@@ -12,6 +12,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::child::Deadline;
 use super::{Error, Failure, Source, Transport};
 use crate::escape::escape;
 use crate::request::pull::stem;
@@ -29,7 +30,8 @@ pub struct Beside {
 enum Place {
     Nowhere,
     File(PathBuf),
-    Url(SourceUrl, Box<Transport>),
+    /// With the time there is for the image and all of these together.
+    Url(SourceUrl, Box<Transport>, Deadline),
 }
 
 impl Beside {
@@ -50,13 +52,17 @@ impl Beside {
         }
     }
 
-    /// Beside a URL; asked for over the same transport.
+    /// Beside a URL; asked for over the same transport, and of the same server.
     #[must_use]
     pub fn url(url: &SourceUrl, transport: &Transport) -> Self {
+        Self::until(url, transport, Deadline::after(transport.budget))
+    }
+
+    pub(super) fn until(url: &SourceUrl, transport: &Transport, deadline: Deadline) -> Self {
         match (url.file_path(), url.file_name()) {
             (Some(path), _) => Self::file(path),
             (None, Some(name)) => Self {
-                place: Place::Url(url.clone(), Box::new(transport.clone())),
+                place: Place::Url(url.clone(), Box::new(transport.clone()), deadline),
                 name: OsString::from(name),
             },
             (None, None) => Self::nothing(),
@@ -90,7 +96,7 @@ impl Beside {
         match &self.place {
             Place::Nowhere => escape(&name.to_string_lossy()),
             Place::File(path) => escape(&path.with_file_name(name).to_string_lossy()),
-            Place::Url(url, _) => {
+            Place::Url(url, ..) => {
                 let url = name.to_str().and_then(|name| url.sibling(name));
                 url.map_or_else(|| escape(&name.to_string_lossy()), |url| url.to_string())
             }
@@ -106,12 +112,13 @@ impl Beside {
         let opened = match &self.place {
             Place::Nowhere => return Ok(None),
             Place::File(path) => Source::open_file(&path.with_file_name(name)),
-            Place::Url(url, transport) => {
+            Place::Url(url, transport, deadline) => {
                 // A name that makes no URL is one that no server can have.
                 let Some(url) = name.to_str().and_then(|name| url.sibling(name)) else {
                     return Ok(None);
                 };
-                Source::open_url(&url, &Transport { size_max: limit, ..(**transport).clone() })
+                let transport = Transport { size_max: limit, ..(**transport).clone() };
+                Source::open_within(&url, &transport, *deadline)
             }
         };
         match opened {

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use super::child::Deadline;
 use super::decode::{self, Format};
-use super::frame::{DATA, END, FAILED, Head, send, send_data, send_end};
+use super::frame::{DATA, END, FAILED, Head, broken, send, send_data, send_end};
 use super::process::{Running, isolate};
 use super::{Error, Source, Terms};
 use crate::cage::Role;
@@ -73,15 +73,7 @@ pub enum Fault {
 
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
-        use io::ErrorKind::{BrokenPipe, ConnectionReset, TimedOut, UnexpectedEof, WouldBlock};
-        let kind = error.kind();
-        if matches!(kind, UnexpectedEof | BrokenPipe | ConnectionReset) {
-            Self::Closed
-        } else if matches!(kind, TimedOut | WouldBlock) {
-            Self::Late
-        } else {
-            Self::Io(error)
-        }
+        broken(error, [Self::Closed, Self::Late], Self::Io)
     }
 }
 

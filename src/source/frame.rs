@@ -93,6 +93,19 @@ impl Head {
     }
 }
 
+/// What a failed read or write says of a child: it is gone, it was silent, or something else.
+pub(super) fn broken<E>(error: io::Error, [gone, late]: [E; 2], other: fn(io::Error) -> E) -> E {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, TimedOut, UnexpectedEof, WouldBlock};
+    let kind = error.kind();
+    if matches!(kind, UnexpectedEof | BrokenPipe | ConnectionReset) {
+        gone
+    } else if matches!(kind, TimedOut | WouldBlock) {
+        late
+    } else {
+        other(error)
+    }
+}
+
 /// Sends one frame.
 pub(super) fn send(link: &mut impl Write, id: u32, kind: u8, payload: &[u8]) -> io::Result<()> {
     let len = u32::try_from(payload.len()).ok().filter(|len| *len <= limits::FRAME);

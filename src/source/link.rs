@@ -9,7 +9,7 @@
 
 use std::io::{self, Read};
 
-use super::frame::{DATA, END, FAILED, FLOWING, Head, OPENED};
+use super::frame::{DATA, END, FAILED, FLOWING, Head, OPENED, broken};
 use crate::finding::Class;
 use crate::limits;
 use crate::wire::Wire;
@@ -158,15 +158,7 @@ pub enum Error {
 
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
-        use io::ErrorKind::{BrokenPipe, ConnectionReset, TimedOut, UnexpectedEof, WouldBlock};
-        let kind = error.kind();
-        if matches!(kind, UnexpectedEof | BrokenPipe | ConnectionReset) {
-            Self::Closed
-        } else if matches!(kind, TimedOut | WouldBlock) {
-            Self::Late
-        } else {
-            Self::Io(error)
-        }
+        broken(error, [Self::Closed, Self::Late], Self::Io)
     }
 }
 

@@ -230,7 +230,7 @@ impl Source {
         };
         source.from_server = true;
         source.deadline = Some(deadline);
-        source.beside = Beside::url(url, transport);
+        source.beside = Beside::until(url, transport, deadline);
         source.within(size_max)
     }
 

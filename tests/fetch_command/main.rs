@@ -9,13 +9,17 @@
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::as_conversions,
-    reason = "a test that panics has failed, and it runs the program under test"
+    clippy::print_stdout,
+    reason = "a test that panics has failed, and it runs the program under test; what a thousand mirrors cost is \
+              for people"
 )]
 
+mod archives;
+mod many;
 mod no_range;
+mod verify;
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -275,49 +279,4 @@ fn a_refused_image_gets_no_name() {
     assert_eq!(ran.code, 0, "{} {}", ran.stderr, ran.verdict);
     assert!(good.sent() < bad.sent(), "{} after {}", good.sent(), bad.sent());
     holds_what_was_signed(&place.path().join("image.raw"));
-}
-
-/// What each costs is the start of a process.
-const MIRRORS: usize = 60;
-
-/// Dozens of mirrors, bad in many ways, and a good one behind them. Two of them cost time.
-#[test]
-fn the_good_mirror_at_the_end_still_counts() {
-    let small = Ddi::builder().build();
-    let (good, garbage, flipped) = (serve(&small.bytes), serve(&[7; 100_000]), serve(&small.bytes));
-    let offset = small.range("root-verity").start as u64 + 4096;
-    flipped.misbehave("/image.raw", Misbehaviour::FlipBit { offset, bit: 0 });
-    let spoilt = |misbehaviour: Misbehaviour| {
-        let server = serve(&small.bytes);
-        server.misbehave("/image.raw", misbehaviour);
-        server
-    };
-    let bad = [
-        Server::start(),
-        garbage,
-        flipped,
-        spoilt(Misbehaviour::NoContentRange),
-        spoilt(Misbehaviour::Status(200)),
-        spoilt(Misbehaviour::Redirect("file:///etc/passwd".into())),
-        spoilt(Misbehaviour::ConflictingLength),
-    ];
-    let slow = [
-        spoilt(Misbehaviour::Status(503)).url("/"),
-        format!("http://{}/", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()),
-    ];
-    let mut bases = Vec::new();
-    for number in 0..MIRRORS {
-        let base = match number {
-            0 | 30 => slow[number / 30].clone(),
-            _ => bad[number % bad.len()].url("/"),
-        };
-        // The same place under a URL of its own.
-        bases.push(format!("--mirror={base}{}", "./".repeat(number / bad.len())));
-    }
-    bases.push(format!("--mirror={}", good.url("/")));
-    let image = bad[0].url("/image.raw");
-    let arguments = [SIGNED, &image].into_iter().chain(bases.iter().map(String::as_str));
-    let ran = run("audit", &arguments.collect::<Vec<_>>());
-    assert_eq!(ran.code, 0, "{} {}", ran.stderr, ran.verdict["findings"]);
-    assert_eq!(ran.dropped().len(), MIRRORS + 1);
 }

@@ -14,7 +14,7 @@ use veriroot_test_support::keys;
 use super::{Run, SIGNED, audit, fetch, holds_what_was_signed, image, run, serve, tree};
 
 /// How much may be on its way when a transfer is stopped: buffers of two sockets and of the server.
-const ON_ITS_WAY: u64 = 6 << 20;
+const ON_ITS_WAY: u64 = 16 << 20;
 
 /// Serves without ranges.
 fn plain(bytes: &[u8]) -> Server {
@@ -134,8 +134,10 @@ fn a_body_that_is_cut_is_asked_for_from_the_beginning() {
 
 #[test]
 fn a_stranger_is_refused_when_the_signature_is_here() {
-    let strange = Ddi::builder()
-        .volume("root", Volume::new(tree()).signed_by(&keys::stranger()))
+    // More than fits there.
+    let noise = veriroot_test_support::noise(7, 48 << 20);
+    let strange = Ddi::empty()
+        .volume("root", Volume::new(noise).signed_by(&keys::stranger()))
         .order(&["root-verity-sig", "root-verity", "root"])
         .build();
     let stranger = plain(&strange.bytes);

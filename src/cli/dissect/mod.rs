@@ -25,7 +25,7 @@ use veriroot::policy::{Expectation, judge};
 use veriroot::policy_file::{EffectivePolicy, PolicyFile, Statements};
 use veriroot::report::Report;
 use veriroot::request::RequestError;
-use veriroot::source::{Source, Terms, Transport};
+use veriroot::source::{Source, Terms};
 
 use super::{Json, console, demands, exit_code};
 
@@ -59,10 +59,13 @@ pub(super) fn run(arguments: &DissectArguments) -> ExitCode {
         Err(_refused_below) => Report::default(),
     };
     let policy = policy(arguments);
-    let dissected = policy
-        .as_ref()
-        .ok()
-        .and_then(|_| read(arguments).map_err(|error| report.refuse(&error)).ok());
+    let dissected = policy.as_ref().ok().and_then(|_| match read(arguments, &mut report) {
+        Ok(dissected) => Some(dissected),
+        Err(error) => {
+            report.refuse(&error);
+            None
+        }
+    });
     let judged = match (&policy, &dissected) {
         (Err(error), _) => {
             report.refuse(error);
@@ -95,16 +98,8 @@ fn policy(arguments: &DissectArguments) -> Result<Option<EffectivePolicy>, Error
     Ok(Some(EffectivePolicy::new(statements)?))
 }
 
-/// How a URL is reached: as the policy files say.
-fn transport(arguments: &DissectArguments) -> Result<Transport, Error> {
-    let policy = match policy(arguments)? {
-        Some(policy) => policy,
-        None => EffectivePolicy::new(Statements::default())?,
-    };
-    Ok(loader::transport(&policy))
-}
-
-fn read(arguments: &DissectArguments) -> Result<Dissected, Error> {
+/// A URL is reached as the policy files say.
+fn read(arguments: &DissectArguments, report: &mut Report) -> Result<Dissected, Error> {
     let architecture = arguments.architecture.or_else(Architecture::native);
     let scope = Scope {
         architecture: architecture.ok_or(RequestError::Architecture)?,
@@ -112,12 +107,18 @@ fn read(arguments: &DissectArguments) -> Result<Dissected, Error> {
         claims: PartitionDesignator::ALL.into_iter().filter(|it| it.data().is_none()).collect(),
         filter: arguments.image_filter.clone().unwrap_or_default(),
     };
-    let source = match demands::url(&arguments.image)? {
-        Some(url) => Source::open_url(&url, &transport(arguments)?)?,
-        None => Source::open_file(&arguments.image)?,
+    let read = |source: Source| -> Result<Dissected, Error> {
+        Ok(dissect(source.decoded(&Terms::default())?, &scope)?.ended()?)
     };
-    let source = source.decoded(&Terms::default())?;
-    Ok(dissect(source, &scope)?.ended()?)
+    let Some(url) = demands::url(&arguments.image)? else {
+        return read(Source::open_file(&arguments.image)?);
+    };
+    let policy = match policy(arguments)? {
+        Some(policy) => policy,
+        None => EffectivePolicy::new(Statements::default())?,
+    };
+    let mirrors = loader::mirrors(&url, &policy, &[])?;
+    loader::over_mirrors(&mirrors, report, |source, _| read(source))
 }
 
 fn show(

@@ -126,7 +126,8 @@ struct State {
     resources: HashMap<String, Resource>,
     rules: Vec<Rule>,
     log: Vec<Request>,
-    connections: Vec<TcpStream>,
+    /// Those that are open, by their number.
+    connections: HashMap<usize, TcpStream>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -264,7 +265,7 @@ impl Drop for Server {
             let mut state = self.shared.state.lock().unwrap();
             (std::mem::take(&mut state.connections), std::mem::take(&mut state.threads))
         };
-        for connection in connections {
+        for connection in connections.into_values() {
             let _gone_already = connection.shutdown(Shutdown::Both);
         }
         for thread in threads {
@@ -282,6 +283,7 @@ fn accept(listener: &TcpListener, tls: Option<&SslAcceptor>, shared: &Arc<Shared
         let _slower = stream.set_nodelay(true);
         let Ok(for_drop) = stream.try_clone() else { continue };
         let (for_thread, tls) = (shared.clone(), tls.cloned());
+        shared.state.lock().unwrap().connections.insert(number, for_drop);
         let thread = thread::spawn(move || {
             // A client that goes away in the middle is what many tests are about.
             let _gone = match tls {
@@ -292,10 +294,9 @@ fn accept(listener: &TcpListener, tls: Option<&SslAcceptor>, shared: &Arc<Shared
                 },
             };
             let _gone_already = stream.shutdown(Shutdown::Both);
+            for_thread.state.lock().unwrap().connections.remove(&number);
         });
-        let mut state = shared.state.lock().unwrap();
-        state.connections.push(for_drop);
-        state.threads.push(thread);
+        shared.state.lock().unwrap().threads.push(thread);
     }
 }
 
