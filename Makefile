@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: help program demo boot-time test unit boot boot-keyring boot-uefi boot-systemd boot-initramfs-tools boot-peer boot-beside peer-differential archive-differential interop manual fmt clippy docs deny packages guest-kernel \
+.PHONY: help program demo boot-time bench-decoders test unit boot boot-keyring boot-uefi boot-systemd boot-initramfs-tools boot-peer boot-beside peer-differential archive-differential interop manual fmt clippy docs deny packages guest-kernel \
     fuzz fuzz-smoke corpus exhaustive faults differential bench-fetch
 
 CARGO ?= cargo
@@ -78,6 +78,9 @@ bench-fetch: packages ## Fetching 300 MiB beside curl and systemd-pull (with PEE
 	@tests/guest/packages.sh fetch
 	@if [ -d '$(PEER)' ]; then tests/peer/chroot.sh '$(PEER)' libcurl4t64; fi
 	PEER='$(abspath $(PEER))' $(CARGO) bench --locked --bench fetch
+
+bench-decoders: packages ## What the worst compressed streams cost, in memory and time (ROWS=xz for one format)
+	ROWS='$(ROWS)' $(CARGO) bench --locked --bench decoders
 
 boot-keyring: program ## A kernel that trusts our key as second witness (fetches a kernel of Debian unstable)
 	@tests/guest/packages.sh keyring
