@@ -15,6 +15,7 @@
 )]
 
 mod archives;
+mod beside;
 mod many;
 mod no_range;
 mod verify;
