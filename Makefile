@@ -29,7 +29,7 @@ boot: program guest-kernel ## Boot tests, in the guest
 	$(BOOT_TESTS)
 
 PEER ?= build/peer
-SYSTEMD_PACKAGES := systemd-cryptsetup systemd-resolved udev kmod dracut dracut-network openssl iproute2 zstd cpio
+SYSTEMD_PACKAGES := libcurl4t64 systemd-cryptsetup systemd-resolved udev kmod dracut dracut-network openssl iproute2 zstd cpio
 UEFI_PACKAGES := systemd-ukify systemd-boot-efi sbsigntool python3-virt-firmware zstd
 SEED ?= 1
 peer-differential: packages ## Fresh random policies and images against a live systemd-dissect (as root; SEED=, PEER=)

@@ -94,7 +94,7 @@ fn reaches_the_root_sooner_than_systemd_alone() {
     for round in 1..=rounds {
         for way in &mut ways {
             let guest = Guest::new(&kernel, &way.initrd);
-            let run = guest.memory_mib(3072).limit(Duration::from_secs(1200)).boot(&way.cmdline);
+            let run = guest.memory_mib(3072).limit(Duration::from_secs(300)).boot(&way.cmdline);
             // Now and then the peer loses a race with itself: it counts as not arrived.
             let Some(up) = run.find("ROOT-UP ") else {
                 println!("{round}: {}: no root after {:.0} s", way.name, run.wall.as_secs_f64());
