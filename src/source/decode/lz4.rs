@@ -18,11 +18,24 @@ pub(super) fn decode(input: &mut Input<impl Read>, output: &mut Output<'_>) -> R
     let mut frame = FrameDecoder::new(input);
     let mut buffer = vec![0; limits::DECODE_CHUNK];
     loop {
-        // It says "nothing more" where its input ends, too; the input knows.
-        match frame.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(read) => output.put(buffer.get(..read).unwrap_or_default())?,
-            Err(error) => return Err(Error::damaged(error)),
+        let filled = fill(&mut frame, &mut buffer)?;
+        output.put(buffer.get(..filled).unwrap_or_default())?;
+        if filled < buffer.len() {
+            return Ok(());
         }
     }
+}
+
+/// Reads until the buffer is full, or nothing more comes: blocks may be as short as a byte, and each
+/// piece of output is a message to the parent. The decoder says "nothing more" where its input ends,
+/// too; the input knows.
+fn fill(frame: &mut impl Read, buffer: &mut [u8]) -> Result<usize, Error> {
+    let mut filled: usize = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|it| !it.is_empty()) {
+        match frame.read(rest).map_err(Error::damaged)? {
+            0 => break,
+            read => filled = filled.saturating_add(read),
+        }
+    }
+    Ok(filled)
 }
