@@ -150,15 +150,8 @@ impl<'a> Sidecars<'a> {
 
 /// Bytes of superblock and tree; where there can be no such tree, fetching says so.
 fn area(superblock: &VeritySuperblock) -> u64 {
-    let shape = TreeShape::new(
-        superblock.algorithm(),
-        superblock.data_block_size(),
-        superblock.hash_block_size(),
-        superblock.data_blocks(),
-        superblock.salt(),
-    );
     let area = |it: TreeShape| {
         it.tree_offset().saturating_add(u64::try_from(it.tree_len()).unwrap_or(u64::MAX))
     };
-    shape.map_or(SUPERBLOCK, area)
+    superblock.shape().map_or(SUPERBLOCK, area)
 }

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::digest::HashAlgorithm;
 use crate::escape::escape;
 use crate::limits;
+use crate::merkle::{ShapeError, TreeShape};
 use crate::wire::Wire;
 
 const MAGIC: [u8; 8] = *b"verity\0\0";
@@ -55,6 +56,20 @@ impl VeritySuperblock {
     #[must_use]
     pub fn uuid(&self) -> Uuid {
         self.uuid
+    }
+
+    /// The tree that it speaks of.
+    ///
+    /// # Errors
+    /// [`ShapeError`]: there can be no such tree.
+    pub fn shape(&self) -> Result<TreeShape, ShapeError> {
+        TreeShape::new(
+            self.algorithm,
+            self.data_block_size,
+            self.hash_block_size,
+            self.data_blocks,
+            &self.salt,
+        )
     }
 
     /// Hash algorithm of the tree.

@@ -287,14 +287,7 @@ impl Plan {
         data: ByteRange,
         hash: ByteRange,
     ) -> Result<Self, FetchError> {
-        let shape = TreeShape::new(
-            superblock.algorithm(),
-            superblock.data_block_size(),
-            superblock.hash_block_size(),
-            superblock.data_blocks(),
-            superblock.salt(),
-        )
-        .map_err(|error| FetchError::Shape { designator, error })?;
+        let shape = superblock.shape().map_err(|error| FetchError::Shape { designator, error })?;
         let needed = shape.data_len();
         let data = data.part(0, needed).ok_or(FetchError::DataSize {
             designator,

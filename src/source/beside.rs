@@ -52,12 +52,7 @@ impl Beside {
         }
     }
 
-    /// Beside a URL; asked for over the same transport, and of the same server.
-    #[must_use]
-    pub fn url(url: &SourceUrl, transport: &Transport) -> Self {
-        Self::until(url, transport, Deadline::after(transport.budget))
-    }
-
+    /// Beside a URL; asked for over the same transport, of the same server, and in its time.
     pub(super) fn until(url: &SourceUrl, transport: &Transport, deadline: Deadline) -> Self {
         match (url.file_path(), url.file_name()) {
             (Some(path), _) => Self::file(path),
@@ -168,13 +163,18 @@ mod tests {
         assert!(matches!(read("loop"), Err(Error::File { .. })));
     }
 
+    fn beside(url: &str) -> Beside {
+        let (url, transport) = (SourceUrl::parse(url).unwrap(), Transport::default());
+        Beside::until(&url, &transport, Deadline::after(transport.budget))
+    }
+
     #[test]
     fn nothing_stands_beside_a_device_or_a_stream() {
         for beside in [
             Beside::nothing(),
             Beside::file(Path::new("/dev/sda1")),
             Beside::file(Path::new("/")),
-            Beside::url(&SourceUrl::parse("http://h/").unwrap(), &Transport::default()),
+            beside("http://h/"),
         ] {
             assert_eq!(beside.name(), None);
             assert!(beside.open(OsStr::new("hosts"), 4).unwrap().is_none());
@@ -183,8 +183,7 @@ mod tests {
 
     #[test]
     fn names_are_taken_as_they_are_written() {
-        let url = SourceUrl::parse("http://h/a/b%2fc.raw?token=secret").unwrap();
-        let beside = Beside::url(&url, &Transport::default());
+        let beside = beside("http://h/a/b%2fc.raw?token=secret");
         assert_eq!(beside.name(), Some(OsStr::new("b%2fc.raw")));
         assert_eq!(beside.suffixed(".sha256"), "b%2fc.raw.sha256");
         assert_eq!(beside.shown(OsStr::new("SHA256SUMS")), "http://h/a/SHA256SUMS");

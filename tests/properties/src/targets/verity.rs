@@ -8,7 +8,7 @@
 use std::sync::OnceLock;
 
 use veriroot::dissect::verity_superblock::VeritySuperblock;
-use veriroot::merkle::{TreeShape, VerifiedTree};
+use veriroot::merkle::VerifiedTree;
 use veriroot_test_support::noise;
 use veriroot_test_support::verity::{Formatted, Params};
 
@@ -152,14 +152,7 @@ pub(crate) fn judge_tree(input: &[u8]) -> Option<Accepted> {
     let (superblock, rest) = whole.split_at(superblock_len);
     let (tree, offered) = rest.split_at(tree_len);
     let Ok(superblock) = VeritySuperblock::parse(superblock) else { return None };
-    let shape = TreeShape::new(
-        superblock.algorithm(),
-        superblock.data_block_size(),
-        superblock.hash_block_size(),
-        superblock.data_blocks(),
-        superblock.salt(),
-    );
-    let Ok(shape) = shape else { return None };
+    let Ok(shape) = superblock.shape() else { return None };
     // The partition may hold more than the tree, and the tree may be anywhere in it.
     if shape.tree_len() > tree.len() || shape.data_len() > offered.len() as u64 {
         return None;
