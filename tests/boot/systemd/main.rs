@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use veriroot::finding::{Class, Stage};
-use veriroot_test_support::guest::{Guest, Initrd, InitrdBuilder, Kernel, Run, Verdict};
+use veriroot_test_support::guest::{Guest, Initrd, InitrdBuilder, Kernel, Line, Run, Verdict};
 use veriroot_test_support::http::{Request, Server};
 
 use veriroot_test_support::matrix::{Case, Origin, trusting};
@@ -29,12 +29,17 @@ fn initrd() -> InitrdBuilder {
 }
 
 fn boot(case: &Case, initrd: InitrdBuilder) -> Boot {
+    boot_while(case, initrd, |_| true)
+}
+
+/// The same, switched off at the line that `goes_on` refuses.
+fn boot_while(case: &Case, initrd: InitrdBuilder, goes_on: impl FnMut(&Line) -> bool) -> Boot {
     let (server, kernel) = (Server::start(), Kernel::find());
     case.serve(&server);
     let initrd = initrd.build();
     let cmdline = format!("{} {WORDS}", case.cmdline(Origin::Server(&server)));
     let guest = Guest::new(&kernel, &initrd).memory_mib(1536).limit(Duration::from_secs(900));
-    Boot { run: guest.boot(&cmdline), requests: server.requests() }
+    Boot { run: guest.boot_while(&cmdline, goes_on), requests: server.requests() }
 }
 
 /// Boots a case of the matrix: what becomes of it, and that everything that asked the server is this
@@ -119,8 +124,14 @@ fn refuses_image_that_memory_is_too_small_for() {
 fn refuses_into_emergency_mode_where_the_policy_says_so() {
     let policy = "[boot]\non-refusal = \"danger-shell\"\nhold = \"1s\"\n";
     let case = Case::of("stranger");
-    let boot = boot(case, trusting(initrd()).policy("policy.toml", policy));
-    boot.run.assert_refused(&case.verdict());
+    let initrd = trusting(initrd()).policy("policy.toml", policy);
+    // The machine stays on, for whoever stands at it.
+    let prompt = "Press Enter to continue";
+    let run = boot_while(case, initrd, |line| !line.text.starts_with(prompt)).run;
+    assert_eq!(run.verdict(), Some(case.verdict()), "{}", run.tail());
+    run.require("Entering emergency mode.");
+    run.require(prompt);
+    assert!(run.find("ROOT-UP").is_none(), "{}", run.tail());
 }
 
 /// A generator of systemd that is not masked would load the image a second time.

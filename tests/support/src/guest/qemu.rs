@@ -77,15 +77,24 @@ impl<'a> Guest<'a> {
     /// If the emulator can't be started.
     #[must_use]
     pub fn boot_watched(&self, cmdline: &str, mut watch: impl FnMut(&Line)) -> Run {
+        self.boot_while(cmdline, |line| {
+            watch(line);
+            true
+        })
+    }
+
+    /// The same, for a machine that stays on: it is switched off at the line that `goes_on` refuses.
+    ///
+    /// # Panics
+    /// If the emulator can't be started.
+    #[must_use]
+    pub fn boot_while(&self, cmdline: &str, goes_on: impl FnMut(&Line) -> bool) -> Run {
         let mut command = emulator("q35", self.memory_mib);
         command.args(["-device", "virtio-net-pci,netdev=net,romfile="]);
         command.arg("-kernel").arg(self.kernel.image());
         command.arg("-initrd").arg(self.initrd.path());
         command.args(["-append", cmdline]);
-        run(command, self.limit, |line| {
-            watch(line);
-            true
-        })
+        run(command, self.limit, goes_on)
     }
 }
 
