@@ -170,7 +170,8 @@ impl Reader<'_> {
                 size(&text).ok_or_else(|| value("transport.size-max", &text))
             })?,
             memory_reserve: self.typed(transport.memory_reserve, |text| {
-                size(&text).ok_or_else(|| value("transport.memory-reserve", &text))
+                // Of any size: the more has to stay free, the less is taken.
+                parse_size(&text).ok_or_else(|| value("transport.memory-reserve", &text))
             })?,
             openpgp_keyring: self.typed(transport.openpgp_keyring, absolute_paths)?,
             budget: self.typed(transport.budget, |text| {

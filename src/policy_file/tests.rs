@@ -533,6 +533,14 @@ fn policies_of_one_class_that_exclude_each_other_are_refused_early() {
 }
 
 #[test]
+fn more_memory_may_stay_free_than_an_image_can_take() {
+    for (text, bytes) in [("512M", 512 << 20), ("100G", 100 << 30), ("1000000T", 1_000_000 << 40)] {
+        let file = file("a.toml", &format!("[transport]\nmemory-reserve = \"{text}\"\n"));
+        assert_eq!(together(&[file]).unwrap().transport().memory_reserve.value, bytes);
+    }
+}
+
+#[test]
 fn one_file_is_enough_to_require_a_boot() {
     let required = |text: &str| file("a.toml", &format!("[boot]\nrequired = {text}\n"));
     let held = |files: &[PolicyFile]| together(files).unwrap().boot().required.value;

@@ -335,7 +335,7 @@ fn memory_is_asked_for_before_it_is_taken() {
         let more = format!("[transport]\nmemory-reserve = \"{reserve}\"");
         Machine::careless(&more).unpack(&bytes, place.path(), &mut Unwatched).0
     };
-    let error = reserving("64G").unwrap_err();
+    let error = reserving("1000000T").unwrap_err();
     // The archive itself is the first that needs some.
     assert_eq!((error.class(), error.finding().id), (Class::Dev, "source-memory"));
     assert!(names(place.path()).is_empty());

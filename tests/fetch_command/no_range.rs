@@ -252,7 +252,7 @@ fn gzipped_zeros() -> Vec<u8> {
 /// Audits under a policy that leaves more memory free than a machine has that runs tests.
 fn audit_without_memory(arguments: &[&str]) -> Run {
     let policy = tempfile::NamedTempFile::new().unwrap();
-    fs::write(policy.path(), "[transport]\nmemory-reserve = \"64G\"\n").unwrap();
+    fs::write(policy.path(), "[transport]\nmemory-reserve = \"1000000T\"\n").unwrap();
     let policy = format!("--policy-file={}", policy.path().display());
     run("audit", &[&[SIGNED, &policy], arguments].concat())
 }
