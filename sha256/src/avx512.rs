@@ -31,19 +31,6 @@ impl Lanes<16> for SixteenLanes {
     }
 }
 
-/// Repeats a statement for the numbers 0 to 15. Loops would keep the vectors in memory.
-macro_rules! sixteen_times {
-    (|$t:ident| $body:block) => {
-        sixteen_times!(@ $t $body 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
-    };
-    (@ $t:ident $body:block $($number:literal)*) => {
-        $({
-            const $t: usize = $number;
-            $body
-        })*
-    };
-}
-
 #[target_feature(enable = "avx512f,avx512bw")]
 fn compress(states: &mut [[u32; 8]; 16], chunks: [&[[u8; 64]]; 16]) {
     let count = chunks.iter().map(|it| it.len()).min().unwrap_or_default();

@@ -7,12 +7,28 @@
 //!
 //! A round of SHA-256 waits for the one before it, and the processor could do more in that time.
 //! Messages that do not depend on each other fill the gap: two of them in turn where there are
-//! SHA instructions, or sixteen in the elements of the widest vectors.
+//! SHA instructions, or eight or sixteen in the elements of vectors.
 //!
 //! A package of its own for one reason: the program is built for size, and this for speed, in tests too.
 //!
 //! Rounds and schedule: FIPS 180-4, section 6.2.2.
 
+/// Repeats a statement for the numbers 0 to 15. Loops would keep the vectors in memory.
+#[cfg(target_arch = "x86_64")]
+macro_rules! sixteen_times {
+    (|$t:ident| $body:block) => {
+        sixteen_times!(@ $t $body 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
+    };
+    (@ $t:ident $body:block $($number:literal)*) => {
+        $({
+            const $t: usize = $number;
+            $body
+        })*
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "aarch64")]
@@ -23,13 +39,15 @@ mod none;
 mod shani;
 
 #[cfg(target_arch = "x86_64")]
+pub use avx2::EightLanes;
+#[cfg(target_arch = "x86_64")]
 pub use avx512::SixteenLanes;
 #[cfg(target_arch = "aarch64")]
 pub use neon::TwoLanes;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub use none::Never as TwoLanes;
 #[cfg(not(target_arch = "x86_64"))]
-pub use none::Never as SixteenLanes;
+pub use none::{Never as EightLanes, Never as SixteenLanes};
 #[cfg(target_arch = "x86_64")]
 pub use shani::TwoLanes;
 

@@ -12,7 +12,7 @@ use openssl::sha::{Sha256, Sha512};
 
 use super::lanes::Salted;
 use crate::digest::HashAlgorithm;
-use veriroot_sha256::{SixteenLanes, TwoLanes};
+use veriroot_sha256::{EightLanes, SixteenLanes, TwoLanes};
 
 /// A digest of a block, or a slot that should hold one. Shown in lower-case hex.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,9 +50,33 @@ impl fmt::Debug for Digest {
 /// Hashes blocks of one size under one salt.
 pub(super) struct BlockHasher {
     portable: Portable,
-    sixteen: Option<Salted<SixteenLanes, 16>>,
-    two: Option<Salted<TwoLanes, 2>>,
+    together: Option<Together>,
     block_size: usize,
+}
+
+/// Blocks that are hashed together, in as many lanes as the processor has.
+enum Together {
+    Sixteen(Salted<SixteenLanes, 16>),
+    Two(Salted<TwoLanes, 2>),
+    Eight(Salted<EightLanes, 8>),
+}
+
+impl Together {
+    /// The fastest first: eight lanes of ordinary instructions are behind two of those for SHA-256.
+    fn find(salt: &[u8], block_size: usize) -> Option<Self> {
+        let sixteen = || Salted::new(salt, block_size).map(Self::Sixteen);
+        let two = || Salted::new(salt, block_size).map(Self::Two);
+        let eight = || Salted::new(salt, block_size).map(Self::Eight);
+        sixteen().or_else(two).or_else(eight)
+    }
+
+    fn digests(&self, blocks: &[&[u8]; 16]) -> [Option<[u8; 32]>; 16] {
+        match self {
+            Self::Sixteen(lanes) => lanes.each(blocks),
+            Self::Two(lanes) => lanes.each(blocks),
+            Self::Eight(lanes) => lanes.each(blocks),
+        }
+    }
 }
 
 /// The state after the salt: the same for every block.
@@ -64,12 +88,12 @@ enum Portable {
 impl BlockHasher {
     pub(super) fn new(algorithm: HashAlgorithm, salt: &[u8], block_size: u32) -> Self {
         let block_size = usize::try_from(block_size).unwrap_or(usize::MAX);
-        let (mut sixteen, mut two) = (None, None);
+        let mut together = None;
         let portable = match algorithm {
             HashAlgorithm::Sha256 => {
                 let mut state = Sha256::new();
                 state.update(salt);
-                (sixteen, two) = (Salted::new(salt, block_size), Salted::new(salt, block_size));
+                together = Together::find(salt, block_size);
                 Portable::Sha256(state)
             }
             HashAlgorithm::Sha512 => {
@@ -78,7 +102,7 @@ impl BlockHasher {
                 Portable::Sha512(state)
             }
         };
-        Self { portable, sixteen, two, block_size }
+        Self { portable, together, block_size }
     }
 
     pub(super) fn block_size(&self) -> usize {
@@ -93,36 +117,24 @@ impl BlockHasher {
     }
 
     /// The digests of consecutive blocks, in order.
-    pub(super) fn digests(&self, blocks: &[u8]) -> impl Iterator<Item = Digest> {
+    pub(super) fn digests<'a>(
+        &'a self,
+        blocks: &'a [u8],
+    ) -> impl Iterator<Item = Digest> + use<'a> {
         blocks.chunks(self.block_size.saturating_mul(16)).flat_map(|group| self.group(group))
     }
 
     /// The digests of at most sixteen blocks, as many at a time as the processor takes.
-    fn group(&self, group: &[u8]) -> impl Iterator<Item = Digest> {
+    fn group<'a>(&'a self, group: &'a [u8]) -> impl Iterator<Item = Digest> + use<'a> {
         let mut blocks: [&[u8]; 16] = [&[]; 16];
         let mut count: usize = 0;
         for (slot, block) in iter::zip(&mut blocks, group.chunks(self.block_size)) {
             (*slot, count) = (block, count.saturating_add(1));
         }
-        let digests = match self.sixteen.as_ref().and_then(|lanes| lanes.digests(blocks)) {
-            Some(digests) => digests.map(|it| Digest::from_slot(&it)),
-            None => {
-                let mut digests = [Digest::from_slot(&[]); 16];
-                let pairs = iter::zip(digests.as_chunks_mut().0, blocks.as_chunks().0);
-                for (digests, pair) in pairs.take(count.div_ceil(2)) {
-                    *digests = self.pair(*pair);
-                }
-                digests
-            }
-        };
-        digests.into_iter().take(count)
-    }
-
-    fn pair(&self, [a, b]: [&[u8]; 2]) -> [Digest; 2] {
-        match self.two.as_ref().and_then(|lanes| lanes.digests([a, b])) {
-            Some(digests) => digests.map(|it| Digest::from_slot(&it)),
-            None => [self.digest(a), self.digest(b)],
-        }
+        let together = self.together.as_ref().map_or([None; 16], |it| it.digests(&blocks));
+        iter::zip(together, blocks).take(count).map(|(digest, block)| {
+            digest.map_or_else(|| self.digest(block), |it| Digest::from_slot(&it))
+        })
     }
 
     fn digest(&self, block: &[u8]) -> Digest {

@@ -10,6 +10,8 @@
 //! The salt need not end where a chunk of SHA-256 does: the `head` chunk holds its rest and the
 //! first bytes of the block, the `tail` the block's last bytes and the padding.
 
+use std::iter;
+
 use veriroot_sha256::{INITIAL, Lanes};
 
 /// The parts of a message that are the same for every block, and who hashes `N` of them at once.
@@ -49,8 +51,17 @@ impl<L: Lanes<N>, const N: usize> Salted<L, N> {
         Some(Self { lanes, state, head, head_used: rest.len(), tail, tail_len, block_size })
     }
 
+    /// The digests of sixteen blocks, `N` at a time; `None` for those next to one of another size.
+    pub(super) fn each(&self, blocks: &[&[u8]; 16]) -> [Option<[u8; 32]>; 16] {
+        let mut found = [None; 16];
+        for (found, blocks) in iter::zip(found.as_chunks_mut().0, blocks.as_chunks().0) {
+            *found = self.digests(*blocks).map_or([None; N], |it| it.map(Some));
+        }
+        found
+    }
+
     /// The digests of `N` blocks; `None` if one is of another size.
-    pub(super) fn digests(&self, blocks: [&[u8]; N]) -> Option<[[u8; 32]; N]> {
+    fn digests(&self, blocks: [&[u8]; N]) -> Option<[[u8; 32]; N]> {
         if blocks.iter().any(|it| it.len() != self.block_size) {
             return None;
         }
@@ -105,19 +116,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use veriroot_sha256::{SixteenLanes, TwoLanes};
+    use veriroot_sha256::{EightLanes, SixteenLanes, TwoLanes};
 
-    /// Compares every block with the crate, in two lanes and in sixteen, each where there are any.
+    /// Compares every block with the crate, in two, eight and sixteen lanes, where there are any.
     fn agrees(salt: &[u8], blocks: [&[u8]; 16]) {
-        let len = blocks[0].len();
-        let expected = blocks.map(|block| sha256(&[salt, block].concat()));
-        if let Some(lanes) = Salted::<SixteenLanes, 16>::new(salt, len) {
-            assert_eq!(lanes.digests(blocks), Some(expected), "{} {len}", salt.len());
-        }
-        if let Some(lanes) = Salted::<TwoLanes, 2>::new(salt, len) {
-            for (pair, expected) in blocks.as_chunks().0.iter().zip(expected.as_chunks().0) {
-                assert_eq!(lanes.digests(*pair), Some(*expected), "{} {len}", salt.len());
-            }
+        agree::<TwoLanes, 2>(salt, blocks);
+        agree::<EightLanes, 8>(salt, blocks);
+        agree::<SixteenLanes, 16>(salt, blocks);
+    }
+
+    fn agree<L: Lanes<N>, const N: usize>(salt: &[u8], blocks: [&[u8]; 16]) {
+        let expected = blocks.map(|block| Some(sha256(&[salt, block].concat())));
+        if let Some(lanes) = Salted::<L, N>::new(salt, blocks[0].len()) {
+            assert_eq!(lanes.each(&blocks), expected, "{N} {} {}", salt.len(), blocks[0].len());
         }
     }
 
