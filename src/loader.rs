@@ -336,18 +336,19 @@ pub fn archive_anchors(
     }
 }
 
-/// Judges an archive offline: who vouches for it, and every entry; nothing is written.
+/// Judges an archive offline: who vouches for it, and every entry, and whether it is laid out as
+/// what it is to be; nothing is written.
 ///
 /// # Errors
 /// The first refusal.
 pub fn audit_archive(
     received: Received,
     signature: ArchiveSignature<'_>,
-    demands: &ArchiveDemands<'_>,
+    (demands, kind): (&ArchiveDemands<'_>, TreeKind),
     report: &mut Report,
 ) -> Result<(), Error> {
     let mut archive = vouched(received, signature, demands, report)?;
-    let totals = unpack::judge(&mut archive, TreeKind::Any)?;
+    let totals = unpack::judge(&mut archive, kind)?;
     report.archive_judged(totals, demands.policy.trust());
     Ok(())
 }

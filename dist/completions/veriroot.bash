@@ -166,7 +166,7 @@ _veriroot() {
             return 0
             ;;
         veriroot__subcmd__attach)
-            opts="-q -h --image-policy --image-filter --certificate --policy-file --root-hash --usr-hash --architecture --mirror --json --quiet --help"
+            opts="-q -h --image-policy --image-filter --certificate --policy-file --class --root-hash --usr-hash --architecture --mirror --json --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -185,6 +185,10 @@ _veriroot() {
                     return 0
                     ;;
                 --policy-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --class)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -216,7 +220,7 @@ _veriroot() {
             return 0
             ;;
         veriroot__subcmd__audit)
-            opts="-q -h --image-policy --image-filter --certificate --policy-file --root-hash --usr-hash --architecture --mirror --verify --json --sarif --html --quiet --help"
+            opts="-q -h --image-policy --image-filter --certificate --policy-file --class --root-hash --usr-hash --architecture --mirror --verify --json --sarif --html --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -235,6 +239,10 @@ _veriroot() {
                     return 0
                     ;;
                 --policy-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --class)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -362,7 +370,7 @@ _veriroot() {
             return 0
             ;;
         veriroot__subcmd__fetch)
-            opts="-q -h --image-policy --image-filter --certificate --policy-file --root-hash --usr-hash --architecture --mirror --verify --json --quiet --help"
+            opts="-q -h --image-policy --image-filter --certificate --policy-file --class --root-hash --usr-hash --architecture --mirror --verify --json --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -381,6 +389,10 @@ _veriroot() {
                     return 0
                     ;;
                 --policy-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --class)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -798,7 +810,7 @@ _veriroot() {
             return 0
             ;;
         veriroot__subcmd__mount)
-            opts="-q -h --image-policy --image-filter --certificate --policy-file --root-hash --usr-hash --architecture --mirror --json --quiet --help"
+            opts="-q -h --image-policy --image-filter --certificate --policy-file --class --root-hash --usr-hash --architecture --mirror --json --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -817,6 +829,10 @@ _veriroot() {
                     return 0
                     ;;
                 --policy-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --class)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -42,6 +42,7 @@ complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -l image-polic
 complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -l image-filter -d 'Candidate partitions, such as root=fixture_2*' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -l certificate -d 'Trusted certificate or directory; repeatable' -r -F
 complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -l policy-file -d 'Policy file to demand; repeatable, all hold' -r -F
+complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -l class -d 'Judge it as machine, portable, sysext or confext' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -l root-hash -d 'Root hash that root must have besides' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -l usr-hash -d 'Root hash that usr must have besides' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand attach" -l architecture -d 'Machine the image is for, such as arm64' -r
@@ -55,6 +56,7 @@ complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l image-policy
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l image-filter -d 'Candidate partitions, such as root=fixture_2*' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l certificate -d 'Trusted certificate or directory; repeatable' -r -F
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l policy-file -d 'Policy file to demand; repeatable, all hold' -r -F
+complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l class -d 'Judge it as machine, portable, sysext or confext' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l root-hash -d 'Root hash that root must have besides' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l usr-hash -d 'Root hash that usr must have besides' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand audit" -l architecture -d 'Machine the image is for, such as arm64' -r
@@ -90,6 +92,7 @@ complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -l image-policy
 complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -l image-filter -d 'Candidate partitions, such as root=fixture_2*' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -l certificate -d 'Trusted certificate or directory; repeatable' -r -F
 complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -l policy-file -d 'Policy file to demand; repeatable, all hold' -r -F
+complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -l class -d 'Judge it as machine, portable, sysext or confext' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -l root-hash -d 'Root hash that root must have besides' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -l usr-hash -d 'Root hash that usr must have besides' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand fetch" -l architecture -d 'Machine the image is for, such as arm64' -r
@@ -125,6 +128,7 @@ complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -l image-policy
 complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -l image-filter -d 'Candidate partitions, such as root=fixture_2*' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -l certificate -d 'Trusted certificate or directory; repeatable' -r -F
 complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -l policy-file -d 'Policy file to demand; repeatable, all hold' -r -F
+complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -l class -d 'Judge it as machine, portable, sysext or confext' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -l root-hash -d 'Root hash that root must have besides' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -l usr-hash -d 'Root hash that usr must have besides' -r
 complete -c veriroot -n "__fish_veriroot_using_subcommand mount" -l architecture -d 'Machine the image is for, such as arm64' -r

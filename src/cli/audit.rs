@@ -27,6 +27,7 @@ use veriroot::report::Report;
 use veriroot::request::Pin;
 use veriroot::request::pull::TransportCheck;
 use veriroot::source::Source;
+use veriroot::unpack::TreeKind;
 
 use super::demands::{DemandArguments, VERITY_D, transport_check, url};
 use super::progress::Bar;
@@ -181,18 +182,21 @@ impl<'a> Machine<'a> {
             return Err(AuthenticateError::PinUnused { designator, pin }.into());
         }
         let policy = &self.policy;
+        let given = &self.arguments.demands;
         let trust = Trust::of_policy(policy.trust(), self.archive_anchors.as_ref(), &[]);
+        let trust = trust.for_purpose(given.purpose());
+        let kind = given.class.map_or(TreeKind::Any, TreeKind::Of);
         let demands = ArchiveDemands { policy, trust, pin: None };
         let judge = |source: Source, report: &mut Report| {
             let beside = source.beside().clone();
             let mut signature = || signature_beside(&beside);
-            audit_archive(self.received(source)?, &mut signature, &demands, report)
+            audit_archive(self.received(source)?, &mut signature, (&demands, kind), report)
         };
         match url(path)? {
             None => judge(Source::open_file(path)?, report),
             Some(url) => {
                 *report = Report::of(&url.to_string());
-                let mirrors = mirrors(&url, policy, &self.arguments.demands.mirror)?;
+                let mirrors = mirrors(&url, policy, &given.mirror)?;
                 over_mirrors(&mirrors, report, judge)
             }
         }
@@ -202,12 +206,14 @@ impl<'a> Machine<'a> {
         if is_archive(path) {
             return self.judge_archive(path, report);
         }
+        let given = &self.arguments.demands;
+        let trust = Trust::of_policy(self.policy.trust(), self.anchors.as_ref(), &self.pins);
         let demands = Demands {
             architecture: self.architecture,
             policy: &self.policy,
-            trust: Trust::of_policy(self.policy.trust(), self.anchors.as_ref(), &self.pins),
+            trust: trust.for_purpose(given.purpose()),
             expectation: Expectation {
-                image_filter: self.arguments.demands.image_filter.clone().unwrap_or_default(),
+                image_filter: given.image_filter.clone().unwrap_or_default(),
                 ..Expectation::default()
             },
         };

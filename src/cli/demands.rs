@@ -17,6 +17,7 @@ use veriroot::image_filter::ImageFilter;
 use veriroot::loader::{Demands, trust_anchors};
 use veriroot::policy::Expectation;
 use veriroot::policy_file::{EffectivePolicy, PolicyFile, Statements};
+use veriroot::purpose::Purpose;
 use veriroot::request::pull::TransportCheck;
 use veriroot::request::{Pin, RequestError};
 use veriroot::url::{SourceUrl, without_secrets};
@@ -41,6 +42,9 @@ pub(super) struct DemandArguments {
     /// Policy file to demand; repeatable, all hold.
     #[arg(long, value_name = "FILE")]
     policy_file: Vec<PathBuf>,
+    /// Judge it as machine, portable, sysext or confext.
+    #[arg(long, value_name = "CLASS", value_parser = class, conflicts_with = "image_policy")]
+    pub(super) class: Option<Purpose>,
     #[command(flatten)]
     pub(super) pins: PinArguments,
     /// Machine the image is for, such as arm64.
@@ -62,7 +66,13 @@ impl DemandArguments {
             image_policy_option: self.image_policy.as_deref(),
             certificates_option: certificates,
             ..Statements::default()
-        })?)
+        })?
+        .for_purpose(self.purpose())?)
+    }
+
+    /// What the image is to become.
+    pub(super) fn purpose(&self) -> Purpose {
+        self.class.unwrap_or(Purpose::System)
     }
 
     /// The machine that images are for: this one, if none is named.
@@ -73,6 +83,11 @@ impl DemandArguments {
 
 pub(super) fn architecture(name: &str) -> Result<Architecture, String> {
     Architecture::from_name(name).ok_or_else(|| format!("unknown architecture {}", escape(name)))
+}
+
+fn class(name: &str) -> Result<Purpose, String> {
+    let found = Purpose::EXTENSIONS.into_iter().find(|it| it.name() == name);
+    found.ok_or_else(|| "none of machine, portable, sysext and confext".to_owned())
 }
 
 /// What `--verify=` says.
@@ -91,6 +106,7 @@ pub(super) fn url(image: &Path) -> Result<Option<SourceUrl>, RequestError> {
 /// What is demanded of every image, read once.
 pub(super) struct Machine {
     architecture: Architecture,
+    purpose: Purpose,
     pub(super) policy: EffectivePolicy,
     pins: Vec<Pin>,
     anchors: Option<TrustAnchors>,
@@ -104,14 +120,16 @@ impl Machine {
         let anchors = trust_anchors(&policy, &pins, &VERITY_D.map(PathBuf::from))?;
         let architecture = arguments.machine()?;
         let image_filter = arguments.image_filter.clone().unwrap_or_default();
-        Ok(Self { architecture, policy, pins, anchors, image_filter })
+        let purpose = arguments.purpose();
+        Ok(Self { architecture, purpose, policy, pins, anchors, image_filter })
     }
 
     pub(super) fn demands(&self) -> Demands<'_> {
+        let trust = Trust::of_policy(self.policy.trust(), self.anchors.as_ref(), &self.pins);
         Demands {
             architecture: self.architecture,
             policy: &self.policy,
-            trust: Trust::of_policy(self.policy.trust(), self.anchors.as_ref(), &self.pins),
+            trust: trust.for_purpose(self.purpose),
             expectation: Expectation {
                 image_filter: self.image_filter.clone(),
                 ..Expectation::default()

@@ -100,7 +100,12 @@ impl Machine {
         let mut signature = || Ok(self.signature.clone());
         let result = self.with(|demands| {
             let source = Source::open_stream(Cursor::new(bytes.to_vec()), "archive.tar")?;
-            audit_archive(receive(source, &Demand::none())?, &mut signature, demands, &mut report)
+            audit_archive(
+                receive(source, &Demand::none())?,
+                &mut signature,
+                (demands, TreeKind::Any),
+                &mut report,
+            )
         });
         (result, report)
     }

@@ -144,8 +144,9 @@ fn check(input: &[u8]) -> Verdict {
     }
     BENCH.with_borrow(|bench| {
         let (mut unsigned, mut report) = (|| Ok(None), Report::default());
-        let judged = Bench::open(&archive)
-            .and_then(|it| audit_archive(it, &mut unsigned, &bench.demands(), &mut report));
+        let judged = Bench::open(&archive).and_then(|it| {
+            audit_archive(it, &mut unsigned, (&bench.demands(), TreeKind::Any), &mut report)
+        });
         assert!(bench.is_empty(), "something was written by what only looks");
         if judged.is_err() {
             return Verdict::Refused;
