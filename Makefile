@@ -52,9 +52,10 @@ differential: packages ## Mutants we accept, shown to veritysetup, sfdisk and Op
 	    $(CARGO) run --locked --release --quiet -p veriroot-properties -- differential $$what '$(MUTANTS)'; done
 
 FAULTS ?= 1
-faults: packages ## A fault at every system call of six verdicts, little memory, few descriptors (as root; FAULTS=N: every N-th)
+faults: program guest-kernel ## A fault at every call of six verdicts and of a boot, little memory, few descriptors (as root; FAULTS=N: every N-th)
 	@tests/guest/packages.sh faults
 	VERIROOT_FAULTS='$(FAULTS)' $(CARGO) test --locked --test faults -- --nocapture --test-threads 1
+	$(BOOT_TESTS) -- --ignored --nocapture takes_everything_back
 
 exhaustive: packages ## Every bit of the metadata flipped, every cut, every block: some 2 million images
 	$(CARGO) run --locked --release --quiet -p veriroot-properties -- exhaustive "$$(nproc)" 1

@@ -35,14 +35,16 @@ hold = \"1ms\"
     script: "\
 there() {
     dmsetup ls | grep -v 'No devices'; losetup -a
-    grep -e sysroot -e /run/ /proc/mounts
-    find /dev/mapper /dev/disk /run/extensions /run/veriroot ! -name control 2>/dev/null | grep -v -x -e /dev/mapper -e '/dev/disk\\(/by-[a-z-]*\\)*' -e /run/extensions -e /run/veriroot -e /run/veriroot/devices
+    grep -e ' /sysroot' -e ' /run/' /proc/mounts
+    find /dev/mapper /dev/disk ! -type d ! -name control 2>/dev/null
+    find /run/extensions /run/veriroot/overlay -mindepth 1 2>/dev/null
 }
 down() {
-    for point in $(grep -o -e '/sysroot[^ ]*' -e '/run/[^ ]*' /proc/mounts | sort -r); do umount $point; done
+    awk '$2 ~ \"^/(sysroot|run/)\" { print $2 }' /proc/mounts | sort -r > /tmp/points
+    while read -r point; do umount \"$point\"; done < /tmp/points
     dmsetup remove_all; rm -rf /run/extensions/* /run/veriroot /dev/mapper/[!c]* /dev/disk
 }
-for call in ioctl fsmount move_mount symlink; do
+for call in ioctl fsopen fsconfig fsmount move_mount mount mkdirat mkdir symlink; do
     strace -f -qq -o /tmp/trace -e trace=$call -e signal=none veriroot boot > /tmp/out 2>&1 || { echo BROKEN; cat /tmp/out; exit 1; }
     count=$(grep -c \"$call(\" /tmp/trace); down
     k=0; refused=0; passed=0
@@ -51,7 +53,7 @@ for call in ioctl fsmount move_mount symlink; do
         if strace -f -qq -o /dev/null -e trace=$call -e inject=$call:error=EIO:when=$k veriroot boot > /tmp/out 2>&1; then
             passed=$((passed + 1)); down
         else
-            refused=$((refused + 1)); grep -q '^REFUSED' /tmp/out || echo \"SILENT $call $k\"
+            refused=$((refused + 1)); grep -q '\"refused\"' /run/veriroot/boot.json || echo \"SILENT $call $k\"
         fi
         there > /tmp/left; [ -s /tmp/left ] && { echo \"LEFT $call $k\"; cat /tmp/left; down; }
     done
@@ -77,8 +79,19 @@ fn takes_everything_back_whatever_fails() {
         let line = console.lines().find_map(|it| it.strip_prefix(&format!("FAULTS {call} ")));
         line.and_then(|it| it.split(' ').next()?.parse::<u32>().ok()).unwrap_or_default()
     };
+    console.lines().filter(|it| it.starts_with("FAULTS")).for_each(|it| println!("{it}"));
     // Each kind of call is needed, and its failure noticed.
-    for (call, at_least) in [("ioctl", 20), ("fsmount", 4), ("move_mount", 4), ("symlink", 5)] {
+    for (call, at_least) in [
+        ("ioctl", 20),
+        ("fsopen", 4),
+        ("fsconfig", 16),
+        ("fsmount", 4),
+        ("move_mount", 4),
+        ("mount", 1),
+        ("mkdirat", 1),
+        ("mkdir", 10),
+        ("symlink", 5),
+    ] {
         assert!(refused(call) >= at_least, "{call}: {}:\n{console}", refused(call));
     }
 }
