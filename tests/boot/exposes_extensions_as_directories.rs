@@ -50,6 +50,15 @@ pub(crate) const PORTABLE: Exposure = Exposure {
     words: "root=dissect rd.systemd.pull=raw,portable,verify=no:tools:@extra@",
     ..SYSEXT
 };
+/// A machine for a container: a system beside the root, and not the root.
+pub(crate) const MACHINE: Exposure = Exposure {
+    name: "machine",
+    words: "root=/dev/disk/by-loop-ref/image.raw-part2 rd.systemd.pull=raw,machine,verify=no:tools:@extra@",
+    ..PORTABLE
+};
+/// An extension in a machine's place.
+pub(crate) const NO_MACHINE: Exposure =
+    Exposure { name: "machine-sysext", extra: Some(|| of(usr())), script: BOOT, ..MACHINE };
 /// Under another name than it has inside.
 pub(crate) const RENAMED: Exposure = Exposure {
     name: "sysext-renamed",
@@ -135,6 +144,11 @@ fn exposes_extensions_as_directories() {
     assert_lines(console, &["SHOW-MOUNT /dev/dm-0 /run/portables/tools erofs ro,nodev"]);
     // Never as a file that another program would dissect again.
     assert!(!console.contains(".raw ->"), "{console}");
+    let machine = [
+        "SHOW-MOUNT /dev/dm-1 /sysroot erofs ro,nodev",
+        "SHOW-MOUNT /dev/dm-0 /run/machines/tools erofs ro,nodev",
+    ];
+    assert_lines(shown(&MACHINE), &machine);
 }
 
 #[test]
@@ -152,6 +166,7 @@ fn refuses_image_used_as_what_it_is_not() {
         (&RENAMED, "the extension \"tools\""),
         (&ROOT, "an operating system"),
         (&AS_ROOT, "the extension \"tools\""),
+        (&NO_MACHINE, "the extension \"tools\""),
     ] {
         let console = assert_refused(exposure, Stage::Expose, Class::Policy);
         assert!(console.contains(found) && console.contains("expose-role"), "{console}");

@@ -45,7 +45,7 @@ touch /sysroot/var/written 2>/dev/null && echo VAR-TAKES-WRITES
 touch /sysroot/home/written 2>/dev/null || echo HOME-DOES-NOT
 cat /sys/block/loop*/loop/partscan 2>/dev/null | sort -u | sed 's/^/PARTSCAN /'
 for point in $(grep -o -e '/sysroot[^ ]*' -e '/run/[^ ]*' /proc/mounts | sort -r); do umount $point; done
-rmdir /run/extensions/* /run/confexts/* /run/portables/* 2>/dev/null
+rmdir /run/extensions/* /run/confexts/* /run/portables/* /run/machines/* 2>/dev/null
 dmsetup remove_all; rm -f /dev/mapper/[!c]* /dev/disk/by-*/*
 ";
 

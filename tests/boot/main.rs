@@ -18,6 +18,7 @@ mod boots_usr_without_root;
 mod boots_where_udev_never_answers;
 mod boots_with_the_corruption_mode_of_the_policy;
 mod demands;
+mod doctor_knows_its_initrd;
 mod exposes_extensions_as_directories;
 mod exposes_what_policy_opens;
 mod exposure;
@@ -92,9 +93,12 @@ const EXPOSURES: &[&exposure::Exposure] = &[
     &boots_usr_without_root::STRANGER,
     &boots_usr_without_root::STRIPPED,
     &boots_usr_without_root::EXTENSION,
+    &doctor_knows_its_initrd::DOCTOR,
     &exposes_extensions_as_directories::SYSEXT,
     &exposes_extensions_as_directories::CONFEXT,
     &exposes_extensions_as_directories::PORTABLE,
+    &exposes_extensions_as_directories::MACHINE,
+    &exposes_extensions_as_directories::NO_MACHINE,
     &exposes_extensions_as_directories::RENAMED,
     &exposes_extensions_as_directories::FLIPPED,
     &exposes_extensions_as_directories::STRANGER,

@@ -78,6 +78,7 @@ fn refuses_what_systemd_boots() {
     let peer =
         Initrd::on_top_of(&[&systemd]).certificate("trusted.crt", fixture("trusted.crt")).build();
     let ours = Initrd::on_top_of(&[&systemd, &veriroot])
+        .examined()
         .policy("netboot.toml", &guest::netboot_policy("1s"))
         .certificate("trusted.crt", fixture("trusted.crt"))
         .build();
@@ -97,6 +98,7 @@ fn refuses_what_systemd_boots() {
         of_the_signature(&theirs).iter().for_each(|it| println!("    {it}"));
         let run = boot(&ours, "quiet");
         println!("{name}: veriroot: {}", said(&run));
+        run.require("READY");
         match refusal {
             Some((stage, class, exit)) => run.assert_refused(&Verdict::of(stage, class, exit)),
             None => assert!(run.find("ROOT-UP").is_some(), "{}", run.tail()),

@@ -25,7 +25,7 @@ struct Boot {
 
 fn initrd() -> InitrdBuilder {
     let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("build/systemd/dracut.img");
-    Initrd::on_top_of(&[&base])
+    Initrd::on_top_of(&[&base]).examined()
 }
 
 fn boot(case: &Case, initrd: InitrdBuilder) -> Boot {
@@ -58,6 +58,7 @@ fn plays(name: &str) -> Boot {
 #[test]
 fn boots_raw_by_loop_ref() {
     let Boot { run, .. } = plays("raw-by-loop-ref");
+    run.require("READY");
     run.require("PRETTY_NAME=\"Bootable fixture\"");
     let device = run.require("dm-0 root ro=1 uuid=");
     assert!(!device.text.ends_with("uuid="), "{}", device.text);
@@ -140,6 +141,7 @@ fn refuses_to_run_beside_the_importer_of_systemd() {
     let rival = "etc/systemd/system-generators/systemd-import-generator";
     let case = Case::of("raw-by-loop-ref");
     let boot = boot(case, case.initrd(initrd()).script(rival, "#!/bin/sh\nexit 0\n"));
+    boot.run.require("NOT READY");
     let (stage, class) = (Stage::Request, Class::Config);
     boot.run.assert_refused(&Verdict::of(stage.name(), class.name(), class.exit_code()));
     assert!(boot.requests.is_empty(), "{:?}", boot.requests);

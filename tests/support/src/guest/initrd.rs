@@ -219,6 +219,13 @@ impl InitrdBuilder {
         self.file(&format!("{ANCHORS}/{name}"), pem)
     }
 
+    /// Has `veriroot doctor` look at the initrd before systemd's service boots, and say it aloud.
+    #[must_use]
+    pub fn examined(self) -> Self {
+        let drop_in = "[Service]\nExecStartPre=-/usr/bin/veriroot doctor\nStandardOutput=tty\n";
+        self.file("etc/systemd/system/veriroot-boot.service.d/doctor.conf", drop_in)
+    }
+
     /// Runs the program in no PID namespace: its reboot is the guest's, and nothing is listed then.
     #[must_use]
     pub fn bare(self) -> Self {
