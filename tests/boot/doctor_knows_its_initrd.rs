@@ -24,7 +24,7 @@ mv /tmp/elsewhere /etc/verity.d
 #[test]
 fn doctor_says_what_an_initrd_lacks() {
     let console = shown(&DOCTOR);
-    let ends = ["READY", "WHOLE 0", "missing    anchors", "NOT READY", "WITHOUT 2"];
+    let ends = ["READY", "WHOLE 0", "missing    trust-anchors", "NOT READY", "WITHOUT 2"];
     assert_lines(console, &ends);
     let whole = console.split("WHOLE").next().unwrap_or_default();
     assert!(!whole.contains("\nmissing"), "{whole}");

@@ -53,7 +53,7 @@ pub(crate) const PORTABLE: Exposure = Exposure {
 /// A machine for a container: a system beside the root, and not the root.
 pub(crate) const MACHINE: Exposure = Exposure {
     name: "machine",
-    words: "root=/dev/disk/by-loop-ref/image.raw-part2 rd.systemd.pull=raw,machine,verify=no:tools:@extra@",
+    words: "root=/dev/disk/by-loop-ref/image.raw-part1 rd.systemd.pull=raw,machine,verify=no:tools:@extra@",
     ..PORTABLE
 };
 /// An extension in a machine's place.
