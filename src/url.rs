@@ -251,8 +251,9 @@ fn is_encoded(label: &str) -> bool {
 
 fn is_port(digits: &str) -> bool {
     digits.len() <= 5
+        && !digits.starts_with('0')
         && digits.bytes().all(|it| it.is_ascii_digit())
-        && digits.parse::<u16>().is_ok_and(|port| port != 0)
+        && digits.parse::<u16>().is_ok()
 }
 
 /// Why a URL will not be used.
@@ -395,6 +396,7 @@ mod tests {
             ("http://h:0/", UrlError::Port),
             ("http://h:65536/", UrlError::Port),
             ("http://h:/", UrlError::Port),
+            ("https://h:0443/", UrlError::Port),
             ("http://h:+80/", UrlError::Port),
             ("http://h:8:0/", UrlError::Port),
             ("http://[::1]80/", UrlError::Port),
