@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use clap::Command;
 use clap_complete::Shell;
 use clap_mangen::Man;
+use veriroot::listing;
 
 /// Writes every file, and removes the page of a command that is no more. Pages of other sections
 /// are written by hand.
@@ -25,8 +26,7 @@ fn main() -> io::Result<()> {
     for directory in ["man", "completions"] {
         let directory = dist.join(directory);
         fs::create_dir_all(&directory)?;
-        for entry in fs::read_dir(directory)? {
-            let path = entry?.path();
+        for path in listing::paths(directory) {
             if is_made(&path) {
                 fs::remove_file(path)?;
             }

@@ -36,6 +36,7 @@ pub mod limits;
 pub mod escape;
 pub mod units;
 pub mod wire;
+pub mod listing;
 pub mod sys;
 pub mod cage;
 

@@ -74,9 +74,9 @@ fn profiles_admit_what_is_written_here_and_nothing_else() {
 #[test]
 fn every_profile_is_named_here() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("policy");
-    let mut names: Vec<_> = std::fs::read_dir(directory)
+    let mut names: Vec<_> = veriroot::listing::names(&directory)
         .unwrap()
-        .map(|it| it.unwrap().file_name().into_string().unwrap())
+        .map(|it| it.unwrap().into_string().unwrap())
         .filter(|it| it != "README.md")
         .collect();
     names.sort();

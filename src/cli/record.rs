@@ -238,6 +238,7 @@ fn decision(it: &Finding) -> String {
 
 #[cfg(test)]
 mod tests {
+    use veriroot::listing;
     use veriroot::request::pull::ImageClass;
     use veriroot::supervise::EndError;
     use veriroot::wire::read_file_bounded;
@@ -271,7 +272,7 @@ mod tests {
             );
             let mode = fs::metadata(directory.join("boot.json")).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o644);
-            assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
+            assert_eq!(listing::paths(&directory).count(), 1);
         }
         // A link in its place is replaced and not followed.
         let elsewhere = dir.path().join("elsewhere");

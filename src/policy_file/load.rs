@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use super::{FileFault, PolicyFile, PolicyFileError};
 use crate::limits;
+use crate::listing;
 use crate::wire;
 
 /// Permission bit: everybody may write.
@@ -71,8 +72,8 @@ fn policy_files(directory: &Path) -> Result<Vec<PathBuf>, PolicyFileError> {
         return Err(error(FileFault::WorldWritable));
     }
     let mut paths = Vec::new();
-    for entry in fs::read_dir(directory).map_err(read)? {
-        let path = entry.map_err(read)?.path();
+    for name in listing::names(directory).map_err(read)? {
+        let path = directory.join(name.map_err(read)?);
         if path.extension().is_some_and(|it| it == "toml") {
             paths.push(path);
         }

@@ -16,6 +16,7 @@ use std::process::{self, Stdio};
 use nix::errno::Errno;
 
 use crate::cage::{Role, enter};
+use crate::listing;
 
 /// Links of a child that has lanes.
 pub(super) const LANES: usize = 3;
@@ -81,8 +82,8 @@ impl Drop for Running {
 /// In the child: closes what the process may have inherited, and locks it in. What is left is the
 /// link.
 pub(super) fn isolate(role: Role) -> io::Result<UnixStream> {
-    let fds = std::fs::read_dir("/proc/self/fd")?
-        .map(|entry| Ok(entry?.file_name().to_str().and_then(|it| it.parse::<i32>().ok())))
+    let fds = listing::names(Path::new("/proc/self/fd"))?
+        .map(|name| Ok(name?.to_str().and_then(|it| it.parse::<i32>().ok())))
         .collect::<io::Result<Vec<_>>>()?;
     for fd in fds.into_iter().flatten().filter(|fd| *fd > 2) {
         match nix::unistd::close(fd) {

@@ -138,7 +138,7 @@ mod tests {
         fs::write(path("run/old/new"), "").unwrap();
         assert_eq!(before.take_back(), Vec::<String>::new());
         let left: Vec<_> =
-            fs::read_dir(path("run")).unwrap().map(|it| it.unwrap().file_name()).collect();
+            crate::listing::names(&path("run")).unwrap().map(|it| it.unwrap()).collect();
         assert_eq!(left, ["old"]);
         assert!(path("run/old/deep").exists() && path("run/old/new").exists());
         assert!(path("outside").exists() && path("elsewhere/file").exists());

@@ -15,6 +15,7 @@ use nix::mount::{MntFlags, umount2};
 
 use crate::escape::escape;
 use crate::limits;
+use crate::listing;
 use crate::sys::devmapper;
 use crate::verity::is_ours;
 use crate::wire::read_file_bounded;
@@ -143,16 +144,15 @@ fn unescape(text: &str) -> String {
 
 /// Devices that this program made, by their UUIDs.
 fn devices() -> Vec<Device> {
-    let Ok(entries) = std::fs::read_dir("/sys/block") else { return Vec::new() };
-    let device = |entry: std::fs::DirEntry| {
-        let node = entry.file_name().into_string().ok().filter(|it| it.starts_with("dm-"))?;
+    let device = |path: PathBuf| {
+        let node = path.file_name()?.to_str().filter(|it| it.starts_with("dm-"))?.to_owned();
         let of = |name: &str| {
-            let text = read_file_bounded(&entry.path().join("dm").join(name), 256).ok()?;
+            let text = read_file_bounded(&path.join("dm").join(name), 256).ok()?;
             Some(String::from_utf8_lossy(&text).trim_end().to_owned())
         };
         own(node, of("name")?, of("uuid")?)
     };
-    entries.filter_map(Result::ok).filter_map(device).collect()
+    listing::paths("/sys/block").filter_map(device).collect()
 }
 
 /// A device, if it is one of this program.
@@ -163,8 +163,7 @@ fn own(node: String, name: String, uuid: String) -> Option<Device> {
 /// Removes the links that lead to a device: ours are absolute, udev's are not.
 fn unlink(node: &str, directories: &[&Path]) {
     for directory in directories {
-        let Ok(entries) = std::fs::read_dir(directory) else { continue };
-        for path in entries.filter_map(Result::ok).map(|it| it.path()) {
+        for path in listing::paths(*directory) {
             let leads_there = |it: PathBuf| it.file_name().is_some_and(|it| it == node);
             if std::fs::read_link(&path).is_ok_and(leads_there) {
                 drop(std::fs::remove_file(&path));

@@ -27,6 +27,7 @@ use openssl::rand::rand_bytes;
 use super::error::UnpackError;
 use super::walk::Totals;
 use crate::limits;
+use crate::listing;
 use crate::sys::memfd::available;
 
 /// What staging directories begin with.
@@ -155,9 +156,8 @@ fn private(directory: &File) -> io::Result<()> {
 /// Takes away what earlier starts left behind.
 fn sweep(place: &Path, parent: &File, prefix: &str) -> io::Result<()> {
     const RANDOM: usize = 16;
-    for entry in fs::read_dir(place)? {
-        let entry = entry?;
-        let name = entry.file_name();
+    for name in listing::names(place)? {
+        let name = name?;
         let random = name.to_str().and_then(|it| it.strip_prefix(prefix));
         let ours = |it: &str| it.len() == RANDOM && it.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !random.is_some_and(ours) {
@@ -167,7 +167,7 @@ fn sweep(place: &Path, parent: &File, prefix: &str) -> io::Result<()> {
         let directory = openat(parent, name.as_os_str(), flags, Mode::empty())?;
         // Somebody who is at work holds the lock.
         if Flock::lock(directory, FlockArg::LockExclusiveNonblock).is_ok() {
-            fs::remove_dir_all(entry.path())?;
+            fs::remove_dir_all(place.join(name))?;
         }
     }
     Ok(())

@@ -85,7 +85,7 @@ impl Initrd {
         let mut ended = self.boot();
         let error = std::mem::replace(&mut ended.result, Ok(()));
         for place in ["root", "dev"] {
-            assert_eq!(fs::read_dir(self.path(place)).unwrap().count(), 0);
+            assert_eq!(veriroot::listing::names(&self.path(place)).unwrap().count(), 0);
         }
         assert!(ended.report().refused.is_some_and(|it| it.exit_code() == 2), "{ended:?}");
         (error.unwrap_err(), ended)

@@ -15,7 +15,7 @@ use std::{fs, io};
 use super::{AnchorError, AnchorFault, AnchorName, TrustAnchor, TrustAnchors};
 use crate::policy_file::Trust;
 use crate::revocation::{Revocations, Revoked};
-use crate::{limits, wire};
+use crate::{limits, listing, wire};
 
 /// What was found, usable or not.
 #[derive(Debug)]
@@ -151,8 +151,8 @@ fn files(
         Ok(_) => {}
     }
     let mut found = Vec::new();
-    for entry in fs::read_dir(source).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
+    for name in listing::names(source).map_err(failed)? {
+        let name = name.map_err(failed)?;
         if is_anchor_name(&name) {
             found.push(name);
         }

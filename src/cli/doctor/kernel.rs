@@ -4,10 +4,10 @@
 //! **In:** modules of the initrd, and what the running kernel has. **Out:** lines for modules and
 //! control devices. **Refuses:** nothing.
 
-use std::fs;
 use std::path::Path;
 
 use veriroot::cage::Offer;
+use veriroot::listing;
 
 use super::{Patient, Symptom, text_of};
 
@@ -102,10 +102,9 @@ impl Modules {
 
     fn collect(&mut self, directory: &Path, depth: usize) {
         let Some(deeper) = depth.checked_sub(1) else { return };
-        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-            let (path, name) = (entry.path(), entry.file_name());
-            let name = name.to_string_lossy();
-            if entry.file_type().is_ok_and(|it| it.is_dir()) {
+        for path in listing::paths(directory) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if path.symlink_metadata().is_ok_and(|it| it.is_dir()) {
                 self.collect(&path, deeper);
             } else if name == "modules.builtin" {
                 self.built_in.push_str(&text_of(&path));
@@ -137,6 +136,8 @@ impl Modules {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::super::State;
     use super::*;
 

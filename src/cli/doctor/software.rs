@@ -5,12 +5,12 @@
 //! policy files, TLS roots, systemd's part, udev rules, the mount point. **Refuses:** nothing.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use veriroot::boot::System;
 use veriroot::escape::escape;
 use veriroot::finding::Refusal;
+use veriroot::listing;
 use veriroot::policy_file::{EffectivePolicy, PolicyFile, Statements, load_directories};
 use veriroot::rivals;
 
@@ -64,10 +64,8 @@ fn program(patient: &Patient<'_>, symptoms: &mut Vec<Symptom>) {
 
 fn library_directories(patient: &Patient<'_>) -> impl Iterator<Item = PathBuf> {
     let tops = ["lib", "lib64", "usr/lib", "usr/lib64"].map(|it| patient.place(it));
-    let below = tops.clone().into_iter().flat_map(|top| {
-        let entries = fs::read_dir(top).into_iter().flatten().flatten();
-        entries.map(|it| it.path()).filter(|it| it.is_dir())
-    });
+    let below =
+        tops.clone().into_iter().flat_map(|top| listing::paths(top).filter(|it| it.is_dir()));
     tops.into_iter().chain(below.collect::<Vec<_>>())
 }
 
@@ -176,8 +174,8 @@ fn udev(patient: &Patient<'_>, symptoms: &mut Vec<Symptom>) {
     }
     let mut rules = directories
         .iter()
-        .flat_map(|it| fs::read_dir(patient.place(it)).into_iter().flatten().flatten())
-        .map(|it| it.file_name().to_string_lossy().into_owned());
+        .flat_map(|it| listing::paths(patient.place(it)))
+        .filter_map(|it| Some(it.file_name()?.to_string_lossy().into_owned()));
     symptoms.push(match rules.find(|it| it.contains("veriroot")) {
         Some(name) => Symptom::ok("udev-rules", escape(&name)),
         None => Symptom::warning(

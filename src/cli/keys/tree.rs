@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use veriroot::finding::{Finding, Origin};
+use veriroot::listing;
 use veriroot::policy_file::Trust;
 
 use super::{fault, shown};
@@ -61,6 +62,5 @@ impl Tree<'_> {
 
 /// A directory and what is in it.
 pub(super) fn with_entries(directory: &Path) -> impl Iterator<Item = PathBuf> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten().map(|it| it.path());
-    entries.chain([directory.to_owned()])
+    listing::paths(directory).chain([directory.to_owned()])
 }
