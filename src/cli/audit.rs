@@ -31,7 +31,7 @@ use veriroot::unpack::TreeKind;
 
 use super::demands::{DemandArguments, VERITY_D, transport_check, url};
 use super::progress::Bar;
-use super::{Json, console, html, json, report_exit_code, sarif};
+use super::{Json, console, html, json, report_exit_code, sarif, unsaid};
 
 /// The name of standard input.
 const STDIN: &str = "-";
@@ -72,11 +72,11 @@ pub(super) fn run(arguments: &AuditArguments) -> ExitCode {
     if let Err((path, error)) = &written {
         writeln!(io::stderr(), "veriroot: {}: {error}", escape(&path.to_string())).ok();
     }
-    if printed.is_err() || written.is_err() {
-        // Nobody is left to read a verdict: not an acceptance.
-        return ExitCode::from(Class::Dev.exit_code());
+    match printed {
+        Err(error) => unsaid(&error),
+        Ok(()) if written.is_err() => ExitCode::from(Class::Dev.exit_code()),
+        Ok(()) => ExitCode::from(worst(&audited)),
     }
-    ExitCode::from(worst(&audited))
 }
 
 /// The highest of all exit codes: what is worse has the higher number.

@@ -26,7 +26,7 @@ use veriroot::url::SourceUrl;
 
 use super::demands::{DemandArguments, Machine, transport_check, url};
 use super::progress::Bar;
-use super::{Json, console, json, report_exit_code};
+use super::{Json, console, json, report_exit_code, unsaid};
 
 #[derive(Debug, Args)]
 pub(super) struct FetchArguments {
@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &FetchArguments) -> ExitCode {
             writeln!(io::stderr(), "veriroot: {path}: {error}").ok();
             system
         }
-        (_, Err(_closed)) => system,
+        (_, Err(error)) => unsaid(&error),
         (_, Ok(())) => ExitCode::from(report_exit_code(&report)),
     }
 }

@@ -23,6 +23,7 @@ mod progress;
 mod record;
 mod sarif;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -117,6 +118,15 @@ pub(crate) fn run() -> ExitCode {
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Umount(arguments) => place::umount(&arguments),
     }
+}
+
+/// The end of a command whose verdict could not be printed: never an acceptance. Who went away needs
+/// no explanation.
+fn unsaid(error: &io::Error) -> ExitCode {
+    if error.kind() != io::ErrorKind::BrokenPipe {
+        writeln!(io::stderr(), "veriroot: what was found can't be printed: {error}").ok();
+    }
+    ExitCode::from(Class::Dev.exit_code())
 }
 
 /// The exit code of an audit. A report that says neither yes nor no says no.

@@ -16,7 +16,7 @@ use veriroot::checksums::{self, receive};
 use veriroot::error::Error;
 use veriroot::expose::attached::{self, DetachError};
 use veriroot::expose::{Exposed, ExposedDevice, Placement, Places, Target};
-use veriroot::finding::{Class, Origin, Refusal};
+use veriroot::finding::{Origin, Refusal};
 use veriroot::loader;
 use veriroot::report::Report;
 use veriroot::source::Source;
@@ -25,7 +25,7 @@ use veriroot::verity::Shield;
 
 use super::demands::{self, DemandArguments, Machine};
 use super::progress::Bar;
-use super::{Json, console, exit_code, json, report_exit_code};
+use super::{Json, console, exit_code, json, report_exit_code, unsaid};
 
 #[derive(Debug, Args)]
 pub(super) struct AttachArguments {
@@ -141,9 +141,9 @@ fn place(
         report.refuse(error);
     }
     let exposed = exposed.ok();
-    if print(&how.output, &report, exposed.as_ref()).is_err() {
-        // Nobody is left to read what was made: it is taken back.
-        return ExitCode::from(Class::Dev.exit_code());
+    if let Err(error) = print(&how.output, &report, exposed.as_ref()) {
+        // What was made is taken back.
+        return unsaid(&error);
     }
     if let Some(exposed) = exposed {
         exposed.keep();
@@ -278,10 +278,10 @@ fn removed(
             json::print(mode, &serde_json::json!({ "version": 1, "finding": finding }))
         }
     };
-    if printed.is_err() {
-        return ExitCode::from(Class::Dev.exit_code());
+    match printed {
+        Ok(()) => exit_code(gone.err().map(|it| it.class())),
+        Err(error) => unsaid(&error),
     }
-    exit_code(gone.err().map(|it| it.class()))
 }
 
 #[cfg(test)]

@@ -180,41 +180,50 @@ fn calls(bench: &Bench) -> BTreeMap<String, u32> {
 #[test]
 fn no_fault_makes_a_verdict_better_or_leaves_anything() {
     let step = std::env::var("VERIROOT_FAULTS").map_or(1, |it| it.parse::<usize>().unwrap());
-    for scenario in scenarios() {
-        let bench = Bench::new(&scenario.image);
-        let without = bench.run(&[]);
-        assert_eq!(without.end == End::Exit(0), scenario.accepted, "{}", without.stderr);
-        let calls = calls(&bench);
-        let sites: u32 = calls.values().sum();
-        let mut faults = Vec::new();
-        for (name, count) in &calls {
-            for number in 1..=*count {
-                let each = ERRORS.iter().map(|error| format!("error={error}"));
-                let less = TRANSFERS.contains(&name.as_str()).then_some(["retval=0", "retval=1"]);
-                let less = less.into_iter().flatten().map(str::to_owned);
-                faults.extend(
-                    each.chain(less).map(|how| format!("inject={name}:{how}:when={number}")),
-                );
-            }
+    let scenarios = scenarios();
+    let bad: Vec<String> = std::thread::scope(|scope| {
+        let running: Vec<_> = scenarios.iter().map(|it| scope.spawn(|| fail(it, step))).collect();
+        running.into_iter().flat_map(|it| it.join().unwrap()).collect()
+    });
+    assert!(bad.is_empty(), "{}", bad.join("\n"));
+}
+
+/// Every `step`-th fault at every call: what came of it that should not have.
+fn fail(scenario: &Scenario, step: usize) -> Vec<String> {
+    let (bench, name) = (Bench::new(&scenario.image), scenario.name);
+    let without = bench.run(&[]);
+    assert_eq!(without.end == End::Exit(0), scenario.accepted, "{}", without.stderr);
+    let calls = calls(&bench);
+    let sites: u32 = calls.values().sum();
+    let (mut bad, mut tried, mut ends) = (Vec::new(), 0, BTreeMap::<String, u32>::new());
+    for fault in faults(&calls).iter().step_by(step) {
+        let outcome = bench.run(&["strace", "-f", "-qq", "-o", "/dev/null", "-e", fault]);
+        let ended = outcome.end == End::Exit(101) && fault.starts_with(ENDS);
+        let judged = if ended { Ok(()) } else { judge(scenario, &without, &outcome) };
+        if let Err(why) = judged {
+            let Outcome { end, stdout, stderr } = &outcome;
+            bad.push(format!("{name}: {fault}: {why}: {end:?}\n{stdout}{stderr}"));
         }
-        let (mut tried, mut ends) = (0, BTreeMap::<String, u32>::new());
-        for fault in faults.iter().step_by(step) {
-            let outcome = bench.run(&["strace", "-f", "-qq", "-o", "/dev/null", "-e", fault]);
-            let name = scenario.name;
-            let ended = outcome.end == End::Exit(101) && fault.starts_with(ENDS);
-            let judged = if ended { Ok(()) } else { judge(&scenario, &without, &outcome) };
-            judged.unwrap_or_else(|why| {
-                panic!(
-                    "{name}: {fault}: {why}: {:?}\n{}{}",
-                    outcome.end, outcome.stdout, outcome.stderr
-                )
-            });
-            assert_eq!(bench.left_behind(), 0, "{name}: {fault}");
-            tried += 1;
-            *ends.entry(format!("{:?}", outcome.end)).or_default() += 1;
-        }
-        println!("{:<26} {sites:>5} sites {tried:>6} faults {ends:?}", scenario.name);
+        assert_eq!(bench.left_behind(), 0, "{name}: {fault}");
+        tried += 1;
+        *ends.entry(format!("{:?}", outcome.end)).or_default() += 1;
     }
+    println!("{name:<26} {sites:>5} sites {tried:>6} faults {ends:?}");
+    bad
+}
+
+/// Each call in turn, with each error, and with less than was asked.
+fn faults(calls: &BTreeMap<String, u32>) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (name, count) in calls {
+        for number in 1..=*count {
+            let each = ERRORS.iter().map(|error| format!("error={error}"));
+            let less = TRANSFERS.contains(&name.as_str()).then_some(["retval=0", "retval=1"]);
+            let less = less.into_iter().flatten().map(str::to_owned);
+            faults.extend(each.chain(less).map(|how| format!("inject={name}:{how}:when={number}")));
+        }
+    }
+    faults
 }
 
 fn judge(scenario: &Scenario, without: &Outcome, outcome: &Outcome) -> Result<(), &'static str> {

@@ -228,3 +228,19 @@ fn refuses_tree_beside_an_open_root_that_the_policy_wants_absent() {
         }
     }
 }
+
+// Bits of a companion that is used are the policy's matter, as those of its data are.
+#[test]
+fn refuses_attribute_bits_of_a_companion_that_the_policy_does_not_admit() {
+    for companion in ["root-verity", "root-verity-sig"] {
+        let policy = format!("root=signed:{companion}=unprotected+read-only-on:=ignore");
+        let image = Ddi::builder().build().set_attributes(companion, READ_ONLY);
+        let twin = Twin::new(Machine::demanding(&policy), image);
+        let error = twin.refused(|it| it.set_attributes(companion, 0));
+        assert_refused!(error, Error::Policy(PolicyError::Layout { designator, found, .. })
+            if designator.name() == companion && found.contains("read-only"));
+        // One that is not used may look as it likes.
+        let open = format!("root=unprotected:{companion}=unused+read-only-on:=ignore");
+        Machine::demanding(&open).accepts(&Ddi::builder().build().set_attributes(companion, 0));
+    }
+}

@@ -27,7 +27,7 @@ use veriroot::report::Report;
 use veriroot::request::RequestError;
 use veriroot::source::{Source, Terms};
 
-use super::{Json, console, demands, exit_code};
+use super::{Json, console, demands, exit_code, unsaid};
 
 #[derive(Debug, Args)]
 pub(super) struct DissectArguments {
@@ -81,8 +81,7 @@ pub(super) fn run(arguments: &DissectArguments) -> ExitCode {
     };
     match show(arguments, dissected.as_ref(), (&report, judged)) {
         Ok(()) => exit_code(report.refused),
-        // Nobody is left to read it: not an admission.
-        Err(_closed) => ExitCode::FAILURE,
+        Err(error) => unsaid(&error),
     }
 }
 

@@ -19,8 +19,8 @@ use veriroot::finding::Class;
 use veriroot::limits;
 use veriroot::wire::read_file_bounded;
 
-use super::Json;
 use super::console::line;
+use super::{Json, unsaid};
 
 #[derive(Args, Debug)]
 pub(super) struct DoctorArguments {
@@ -129,8 +129,7 @@ pub(super) fn run(arguments: &DoctorArguments) -> ExitCode {
     match stdout().write_all(text.as_bytes()) {
         Ok(()) if is_ready(&symptoms) => ExitCode::SUCCESS,
         Ok(()) => ExitCode::from(Class::Config.exit_code()),
-        // Nobody is left to read it: not a clean bill.
-        Err(_closed) => ExitCode::FAILURE,
+        Err(error) => unsaid(&error),
     }
 }
 

@@ -26,7 +26,7 @@ use veriroot::image_policy::Use;
 use veriroot::policy_file::{EffectivePolicy, PolicyFile, Statements, load_directories};
 use x509_parser::time::ASN1Time;
 
-use super::Json;
+use super::{Json, unsaid};
 use tree::Tree;
 
 #[derive(Args, Debug)]
@@ -78,8 +78,7 @@ pub(super) fn run(arguments: &KeysArguments) -> ExitCode {
     match stdout().write_all(text.as_bytes()) {
         Ok(()) if sound => ExitCode::SUCCESS,
         Ok(()) => ExitCode::from(Class::Config.exit_code()),
-        // Nobody is left to read it: not an acceptance.
-        Err(_closed) => ExitCode::FAILURE,
+        Err(error) => unsaid(&error),
     }
 }
 
