@@ -46,7 +46,7 @@ const LIES: &str = "inject=write:retval=1:";
 
 /// What the C library and the standard library need before they hand over to the program, or can't
 /// do without: they end it by a signal. Some of these never fail so on a real kernel (futex, brk).
-const VITAL: [&str; 5] = ["brk", "futex", "mmap", "mprotect", "rt_sigaction"];
+const VITAL: [&str; 6] = ["brk", "futex", "mmap", "mprotect", "poll", "rt_sigaction"];
 
 /// Longest run; an honest one takes a fraction of a second, strace and a busy machine included.
 const PATIENCE: Duration = Duration::from_secs(60);
