@@ -98,6 +98,24 @@ fn refuses_two_signatures_or_trees_of_one_root_hash() {
     assert_eq!(group(error), GroupError::Ambiguous { designator, numbers: vec![3, 4] });
 }
 
+// Each of them is read and parsed: there is an end to that.
+#[test]
+fn refuses_more_signature_partitions_than_anybody_needs() {
+    let designator = PartitionDesignator::RootVeritySig;
+    let copies = |count: usize| {
+        let image = Ddi::builder().build();
+        let signature = image.content("root-verity-sig").to_vec();
+        (1..count)
+            .fold(image, |it, _| it.add_partition("root-verity-sig", Arch::X86_64, &signature))
+    };
+    let error = Machine::default().refuses(&copies(8));
+    let numbers = (3..11).collect();
+    assert_eq!(group(error), GroupError::Ambiguous { designator, numbers });
+    let error = Machine::default().refuses(&copies(9));
+    assert_eq!(group(error), GroupError::TooMany { designator });
+    Machine::default().accepts(&copies(1));
+}
+
 #[test]
 fn refuses_tree_or_signature_of_another_root() {
     let twin = Twin::b0();
