@@ -41,6 +41,8 @@ pub(crate) struct Machine {
     pub(crate) pins: Vec<Pin>,
     pub(crate) pins_suffice: bool,
     pub(crate) root_slot: Option<u32>,
+    /// `mount.usr=`: that there has to be one, and where.
+    pub(crate) usr_slot: Option<Option<u32>>,
     pub(crate) architecture: Architecture,
     pub(crate) purpose: Purpose,
 }
@@ -55,6 +57,7 @@ impl Default for Machine {
             pins: Vec::new(),
             pins_suffice: false,
             root_slot: None,
+            usr_slot: None,
             architecture: Architecture::from_name("x86-64").unwrap(),
             purpose: Purpose::System,
         }
@@ -104,6 +107,7 @@ impl Machine {
             },
             expectation: Expectation {
                 root_slot: self.root_slot.map(|it| (it, format!("root=…-part{it}"))),
+                usr_slot: self.usr_slot.map(|it| (it, "mount.usr=…".to_owned())),
                 ..Expectation::default()
             },
         };

@@ -298,6 +298,26 @@ fn refuses_root_in_another_slot_than_the_command_line_names() {
     assert_refused!(error, Error::Policy(PolicyError::RootSlot { demanded: 2, .. }));
 }
 
+#[test]
+fn refuses_usr_elsewhere_than_the_command_line_mounts_it_from() {
+    let wanting = |slot| Machine {
+        usr_slot: Some(slot),
+        ..Machine::demanding("root=signed+absent:usr=signed+absent:=ignore")
+    };
+    let image = Ddi::empty().volume("usr", Volume::new(Erofs::usr_tree(4096).build())).build();
+    let twin = Twin::new(wanting(Some(1)), image);
+    wanting(None).accepts(&twin.image);
+    for slot in [2, 3] {
+        let error = twin.refused_by(&wanting(Some(slot)));
+        assert_refused!(error, Error::Policy(PolicyError::UsrSlot { actual: Some(1), .. }));
+    }
+    // A usr that is mounted, of an image that has none: whatever its place is.
+    for slot in [None, Some(1)] {
+        let error = wanting(slot).refuses(&Ddi::builder().build());
+        assert_refused!(error, Error::Policy(PolicyError::UsrSlot { actual: None, .. }));
+    }
+}
+
 // SEL-02: a usr beside a root that has its own would hide part of what was signed.
 #[test]
 fn refuses_root_and_usr_that_are_both_protected() {
