@@ -16,7 +16,7 @@
 mod judge;
 
 use judge::{Machine, Twin, graft};
-use veriroot_test_support::ddi::{Ddi, Volume};
+use veriroot_test_support::ddi::{Arch, Ddi, Volume};
 use veriroot_test_support::erofs::Erofs;
 use veriroot_test_support::keys;
 use veriroot_test_support::verity::Params;
@@ -56,6 +56,15 @@ fn usr_alone_and_a_root_beside_a_usr_that_policy_ignores() {
     let both = Ddi::builder().volume("usr", usr()).build();
     let report = Machine::demanding("root=signed:=ignore").accepts(&both);
     assert_eq!(report.partitions.len(), 1);
+}
+
+#[test]
+fn what_policy_ignores_may_be_there_twice_and_of_one_sector() {
+    let sector = || vec![0x5a; 512];
+    let once = Ddi::builder().partition("home", sector()).build();
+    let once = once.change_entry("home", |it| it.last_lba = it.first_lba);
+    Machine::default().accepts(&once);
+    Machine::default().accepts(&once.add_partition("home", Arch::X86_64, &sector()));
 }
 
 #[test]
