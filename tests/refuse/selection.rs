@@ -98,6 +98,19 @@ fn refuses_two_signatures_or_trees_of_one_root_hash() {
     assert_eq!(group(error), GroupError::Ambiguous { designator, numbers: vec![3, 4] });
 }
 
+// Which of two is meant nobody says: they do not count as absent or as unused.
+#[test]
+fn refuses_two_of_a_kind_that_the_policy_could_use() {
+    let home = || Erofs::root_tree(4096).build();
+    let twin = Twin::new(
+        Machine::demanding("root=signed:home=unprotected+unused+absent:=ignore"),
+        Ddi::builder().partition("home", home()).build(),
+    );
+    let error = twin.refused(|it| it.add_partition("home", Arch::X86_64, &home()));
+    let (designator, numbers) = (PartitionDesignator::Home, vec![4, 5]);
+    assert_eq!(group(error), GroupError::Ambiguous { designator, numbers });
+}
+
 // Each of them is read and parsed: there is an end to that.
 #[test]
 fn refuses_more_signature_partitions_than_anybody_needs() {
