@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
 .PHONY: help program demo boot-time bench-decoders test unit boot boot-keyring boot-uefi boot-systemd boot-initramfs-tools boot-peer boot-beside peer-differential archive-differential interop manual fmt clippy docs deny packages guest-kernel \
-    fuzz fuzz-smoke corpus exhaustive faults differential bench-fetch
+    miri fuzz fuzz-smoke corpus exhaustive faults differential bench-fetch
 
 CARGO ?= cargo
 CARGO_TESTS := $(CARGO) test --locked --workspace --no-fail-fast
@@ -65,6 +65,15 @@ corpus: program ## The attack corpus: our verdicts beside those of systemd-disse
 
 manual: packages ## Man pages and shell completions under dist/, made anew from the program's arguments
 	$(CARGO) run --locked --quiet --example manual
+
+SMALL := escape:: image_filter:: source::frame units:: version:: wire::
+FOREIGN := authenticate checksums dissect request source::decode only_regular_files
+miri: packages ## Vector code and the small readers under Miri, 5 minutes after the build (nightly, miri)
+	for features in +sha,+sse4.1,+ssse3 +avx2 +avx512f,+avx512bw; do \
+	    RUSTFLAGS="-C target-feature=$$features" CARGO_TARGET_DIR=target/miri-vectors \
+	        $(CARGO) +nightly miri test --locked -p veriroot-sha256; done
+	PROPTEST_CASES=2 MIRIFLAGS=-Zmiri-disable-isolation $(CARGO) +nightly miri test --locked --lib -- \
+	    $(FOREIGN:%=--skip %) $(SMALL)
 
 interop: packages ## Trees of veritysetup and signatures of openssl, made now, and what audit says of them
 	@tests/guest/packages.sh interop

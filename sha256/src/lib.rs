@@ -102,3 +102,46 @@ const K: [[[u32; 4]; 4]; 4] = [
         [0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2],
     ],
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A different message of three letters in each lane, as what it says and in the other order.
+    fn agrees<L: Lanes<N>, const N: usize>() {
+        let Some(lanes) = L::detect() else { return };
+        // "abc" is the example of FIPS 180-4; the other lanes have other letters.
+        let mut chunks = [[[0_u8; 64]; 1]; N];
+        for (lane, [chunk]) in chunks.iter_mut().enumerate() {
+            let letter = b'c'.wrapping_add(u8::try_from(lane).unwrap());
+            chunk[..4].copy_from_slice(&[b'a', b'b', letter, 0x80]);
+            chunk[63] = 24;
+        }
+        let mut states = [INITIAL; N];
+        lanes.compress(&mut states, chunks.each_ref().map(|it| it.as_slice()));
+        let abc = [
+            0xba78_16bf,
+            0x8f01_cfea,
+            0x4141_40de,
+            0x5dae_2223,
+            0xb003_61a3,
+            0x9617_7a9c,
+            0xb410_ff61,
+            0xf200_15ad,
+        ];
+        assert_eq!(states[0], abc, "{N} lanes");
+        assert!(states[1..].iter().all(|it| *it != abc), "{N} lanes");
+        let mut again = [INITIAL; N];
+        chunks.reverse();
+        lanes.compress(&mut again, chunks.each_ref().map(|it| it.as_slice()));
+        again.reverse();
+        assert_eq!(again, states, "{N} lanes");
+    }
+
+    #[test]
+    fn every_lane_hashes_its_own_message() {
+        agrees::<TwoLanes, 2>();
+        agrees::<EightLanes, 8>();
+        agrees::<SixteenLanes, 16>();
+    }
+}
