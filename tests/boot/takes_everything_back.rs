@@ -66,6 +66,7 @@ done
 const LIMIT: Duration = Duration::from_secs(1200);
 
 #[test]
+#[expect(clippy::print_stdout, reason = "it says how much was tried")]
 #[ignore = "a hundred boots: minutes on an idle machine, run by name"]
 fn takes_everything_back_whatever_fails() {
     let outcomes = run(&[&FAULTS], LIMIT);
