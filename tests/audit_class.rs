@@ -96,8 +96,13 @@ fn an_archive_is_signed_for_its_class_and_laid_out_as_it() {
 }
 
 #[test]
-fn a_class_has_its_policy_from_files() {
-    let conflict = audit("x.raw", b"", "root", &[SYSEXT, "--image-policy=usr=signed"]);
-    assert_eq!(conflict.0, 2);
+fn what_is_said_of_the_system_is_not_said_of_a_class() {
+    let hash = "00".repeat(32);
+    let (root, usr) = (format!("--root-hash={hash}"), format!("--usr-hash={hash}"));
+    for option in ["--image-policy=usr=signed", "--image-filter=usr=x*", &root, &usr] {
+        let (code, class, _) = audit("x.raw", b"", "root", &[SYSEXT, option]);
+        // Not a verdict on the image: the words contradict each other.
+        assert_eq!((code, class), (2, Value::Null), "{option}");
+    }
     assert_eq!(audit("x.raw", b"", "root", &["--class=service"]).0, 2);
 }

@@ -42,8 +42,11 @@ pub(super) struct DemandArguments {
     /// Policy file to demand; repeatable, all hold.
     #[arg(long, value_name = "FILE")]
     policy_file: Vec<PathBuf>,
+    // What a command line says of policy, filter and pins is said of the system's image: a boot
+    // judges no other image by it, and a pin must not stand for an extension's signature here.
     /// Judge it as machine, portable, sysext or confext.
-    #[arg(long, value_name = "CLASS", value_parser = class, conflicts_with = "image_policy")]
+    #[arg(long, value_name = "CLASS", value_parser = class)]
+    #[arg(conflicts_with_all = ["image_policy", "image_filter", "root_hash", "usr_hash"])]
     pub(super) class: Option<Purpose>,
     #[command(flatten)]
     pub(super) pins: PinArguments,
