@@ -26,7 +26,8 @@ fn main() -> io::Result<()> {
     for directory in ["man", "completions"] {
         let directory = dist.join(directory);
         fs::create_dir_all(&directory)?;
-        for path in listing::paths(directory) {
+        for name in listing::names(&directory)? {
+            let path = directory.join(name?);
             if is_made(&path) {
                 fs::remove_file(path)?;
             }

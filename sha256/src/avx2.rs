@@ -3,6 +3,9 @@
 //!
 //! **In:** chunks of eight messages. **Out:** their states. **Refuses:** processors without AVX2.
 //! Instructions: Intel SDM, volume 2.
+//!
+//! The order of the rounds stands in `avx512` too: a function is compiled for the features that it
+//! names, so that one over both kinds of vectors would be compiled for neither.
 
 use std::arch::x86_64::{
     __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_extract_epi32, _mm256_or_si256,
