@@ -62,9 +62,7 @@ pub(super) fn assemble(
         Some(root) => root.tree,
         None => in_memory(trees.peek(), placement).map_err(at_place)?,
     };
-    root.attach(&opened).map_err(at_place)?;
-    let base = root.reopened().map_err(at_place)?;
-    undo.mounted(root, place.clone());
+    let base = undo.attach(root, &opened, place.clone()).map_err(at_place)?;
     for Mounted { designator, tree } in trees {
         let failed = |(path, error): (&str, io::Error)| ExposeError::Mount {
             designator,
@@ -72,8 +70,8 @@ pub(super) fn assemble(
             error,
         };
         let (path, opened) = mount_point(&base, designator, partitions).map_err(failed)?;
-        tree.attach(&opened).map_err(|error| failed((path, error)))?;
-        undo.mounted(tree, place.join(path));
+        let at = place.join(path);
+        undo.attach(tree, &opened, at).map_err(|error| failed((path, error)))?;
     }
     Ok(())
 }
@@ -191,10 +189,8 @@ fn overlay(lower: Tree, placement: &Placement) -> io::Result<Tree> {
     for path in ["upper", "work"] {
         mkdirat(memory.directory(), path, Mode::from_bits_retain(0o755))?;
     }
-    lower.attach(&mount::place(&lower_path)?)?;
-    undo.mounted(lower, lower_path.clone());
-    memory.attach(&mount::place(&memory_path)?)?;
-    undo.mounted(memory, memory_path.clone());
+    undo.attach(lower, &mount::place(&lower_path)?, lower_path.clone())?;
+    undo.attach(memory, &mount::place(&memory_path)?, memory_path.clone())?;
     let (upper, work) = (memory_path.join("upper"), memory_path.join("work"));
     Tree::overlay(&lower_path, (&upper, &work), placement.without(PartitionDesignator::Root))
 }

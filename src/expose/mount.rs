@@ -162,6 +162,7 @@ impl Tree {
     }
 
     /// Shows it at a directory that was opened for it; nothing mounted there later goes elsewhere.
+    /// An error may come after it is shown, so this is for [`super::undo::Undo::attach`] alone.
     pub(super) fn attach(&self, place: &OwnedFd) -> io::Result<()> {
         let flags =
             MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;

@@ -54,10 +54,7 @@ impl ExposedTree {
     fn mount(&mut self, path: &Path, without: &[MountFlag]) -> io::Result<()> {
         let place = mount::place(path)?;
         let tree = Tree::again(self.placed.path())?;
-        tree.attach(&place)?;
-        let attached = tree.reopened()?;
-        self.undo.mounted(tree, path.to_owned());
-        attached.restrict(without)
+        self.undo.attach(tree, &place, path.to_owned())?.restrict(without)
     }
 
     /// Where the tree stands.

@@ -5,6 +5,8 @@
 //! **In:** mounts, directories and links as they are made. **Out:** nothing left, unless disarmed.
 //! **Refuses:** nothing: each step is tried whatever became of the one before.
 
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use super::mount::Tree;
@@ -22,9 +24,18 @@ enum Made {
 pub(super) struct Undo(Vec<Made>);
 
 impl Undo {
-    /// A tree was attached there. It is taken away by its descriptor, wherever it is then.
-    pub(super) fn mounted(&mut self, tree: Tree, path: PathBuf) {
+    /// Shows a tree at a directory that was opened for it, whose path is `path`. It is taken away by
+    /// its descriptor, wherever it is then, also where only a part of this succeeds.
+    pub(super) fn attach(
+        &mut self,
+        tree: Tree,
+        place: &OwnedFd,
+        path: PathBuf,
+    ) -> io::Result<Tree> {
+        let attached = tree.reopened()?;
         self.0.push(Made::Mount(tree, path));
+        attached.attach(place)?;
+        Ok(attached)
     }
 
     /// A directory was made.
