@@ -52,10 +52,11 @@ differential: packages ## Mutants we accept, shown to veritysetup, sfdisk and Op
 	    $(CARGO) run --locked --release --quiet -p veriroot-properties -- differential $$what '$(MUTANTS)'; done
 
 FAULTS ?= 1
-faults: program guest-kernel ## A fault at every call of six verdicts and of a boot, little memory, few descriptors (as root; FAULTS=N: every N-th)
+ROUNDS ?= 1
+faults: program guest-kernel ## A fault at every call of six verdicts and of a boot, little memory, few descriptors (as root; FAULTS=N: every N-th; ROUNDS=6: every error at every call of a boot)
 	@tests/guest/packages.sh faults
 	VERIROOT_FAULTS='$(FAULTS)' $(CARGO) test --locked --test faults -- --nocapture --test-threads 1
-	$(BOOT_TESTS) -- --ignored --nocapture takes_everything_back
+	VERIROOT_FAULT_ROUNDS='$(ROUNDS)' $(BOOT_TESTS) -- --ignored --nocapture takes_everything_back
 
 exhaustive: packages ## Every bit of the metadata flipped, every cut, every block: some 2 million images
 	$(CARGO) run --locked --release --quiet -p veriroot-properties -- exhaustive "$$(nproc)" 1

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 #![forbid(unsafe_code)]
 //! A fault at every call: of each kind of call that makes something, the first fails once, then the
-//! second, and so on. Whatever fails, the boot ends in a refusal that leaves nothing, or it got over
-//! the fault and everything is in its place.
+//! second, and so on, each with another of six errors; in six rounds each with every one. Whatever
+//! fails, the boot ends in a refusal that leaves nothing, or it got over the fault and everything is in
+//! its place.
 
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ hold = \"1ms\"
 ",
     words: "root=dissect rd.systemd.pull=raw,sysext,verify=no:tools:@extra@",
     script: "\
+error() { shift $(($1 % 6)); echo $2; }
 there() {
     dmsetup ls | grep -v 'No devices'; losetup -a
     grep -e ' /sysroot' -e ' /run/' /proc/mounts
@@ -48,28 +50,34 @@ for call in ioctl fsopen fsconfig fsmount move_mount mount mkdirat mkdir symlink
     strace -f -qq -o /tmp/trace -e trace=$call -e signal=none veriroot boot > /tmp/out 2>&1 || { echo BROKEN; cat /tmp/out; exit 1; }
     count=$(grep -c \"$call(\" /tmp/trace); down
     k=0; refused=0; passed=0
-    while [ $k -lt $count ]; do
-        k=$((k + 1))
-        if strace -f -qq -o /dev/null -e trace=$call -e inject=$call:error=EIO:when=$k veriroot boot > /tmp/out 2>&1; then
+    while [ $k -lt $((count * @rounds@)) ]; do
+        error=$(error $((k / count + k % count)) EIO ENOMEM EINTR EBUSY ENOSPC EACCES)
+        fault=$call:error=$error:when=$((k % count + 1)); k=$((k + 1))
+        if strace -f -qq -o /dev/null -e trace=$call -e inject=$fault veriroot boot > /tmp/out 2>&1; then
             passed=$((passed + 1)); down
         else
-            refused=$((refused + 1)); grep -q '\"refused\"' /run/veriroot/boot.json || echo \"SILENT $call $k\"
+            refused=$((refused + 1)); grep -q '\"refused\"' /run/veriroot/boot.json || echo \"SILENT $fault\"
         fi
-        there > /tmp/left; [ -s /tmp/left ] && { echo \"LEFT $call $k\"; cat /tmp/left; down; }
+        there > /tmp/left; [ -s /tmp/left ] && { echo \"LEFT $fault\"; cat /tmp/left; down; }
     done
     echo \"FAULTS $call $refused refused, $passed passed\"
 done
 ",
 };
 
-/// How long all of it may take: some hundred boots.
+/// How many of the six errors each call meets.
+const ROUNDS: &str = "VERIROOT_FAULT_ROUNDS";
+
+/// How long a round may take: some hundred boots.
 const LIMIT: Duration = Duration::from_secs(1200);
 
 #[test]
 #[expect(clippy::print_stdout, reason = "it says how much was tried")]
 #[ignore = "a hundred boots: minutes on an idle machine, run by name"]
 fn takes_everything_back_whatever_fails() {
-    let outcomes = run(&[&FAULTS], LIMIT);
+    let rounds: u32 = std::env::var(ROUNDS).map_or(1, |it| it.parse().unwrap());
+    let script = FAULTS.script.replace("@rounds@", &rounds.to_string()).leak();
+    let outcomes = run(&[&Exposure { script, ..FAULTS }], LIMIT * rounds);
     let outcome = outcomes.of(FAULTS.name);
     let console = &outcome.console;
     for word in ["LEFT", "SILENT", "BROKEN"] {
@@ -88,7 +96,7 @@ fn takes_everything_back_whatever_fails() {
         ("fsconfig", 16),
         ("fsmount", 4),
         ("move_mount", 4),
-        ("mount", 1),
+        ("mount", 6),
         ("mkdirat", 1),
         ("mkdir", 10),
         ("symlink", 5),
