@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: help program demo boot-time bench-decoders test unit boot boot-keyring boot-uefi boot-systemd boot-initramfs-tools boot-peer boot-beside peer-differential archive-differential interop manual fmt clippy docs deny packages guest-kernel \
+.PHONY: help program demo boot-time bench-decoders test unit boot boot-keyring boot-uefi boot-systemd boot-initramfs-tools boot-peer boot-beside peer-differential interop manual fmt clippy docs deny packages guest-kernel \
     miri fuzz fuzz-smoke corpus exhaustive faults differential bench-fetch
 
 CARGO ?= cargo
@@ -46,9 +46,10 @@ fuzz-smoke: packages ## The same properties on stable, over seeds, old crashes a
 	VERIROOT_SMOKE_ALL=1 $(CARGO) test --locked --release -p veriroot-properties --test smoke
 
 MUTANTS ?= 1000000
-differential: packages ## Mutants we accept, shown to veritysetup, sfdisk and OpenSSL; MUTANTS= of each
+differential: packages ## Mutants we accept, shown to veritysetup, fdisk, OpenSSL, GNU tar, bsdtar and Python (as root; MUTANTS= of each)
 	@tests/guest/packages.sh interop
-	@for what in tree gpt cms; do \
+	@tests/guest/packages.sh archives
+	@for what in tree gpt cms tar; do \
 	    $(CARGO) run --locked --release --quiet -p veriroot-properties -- differential $$what '$(MUTANTS)'; done
 
 FAULTS ?= 1
@@ -79,11 +80,6 @@ miri: packages ## Vector code and the small readers under Miri, 5 minutes after 
 interop: packages ## Trees of veritysetup and signatures of openssl, made now, and what audit says of them
 	@tests/guest/packages.sh interop
 	$(CARGO) test --locked --test interop --no-fail-fast
-
-ARCHIVES ?= 5000
-archive-differential: packages ## Mutants of archives: unpacked to the same tree by GNU tar, bsdtar and Python (as root; ARCHIVES=)
-	@tests/guest/packages.sh archives
-	VERIROOT_ARCHIVE_MUTANTS='$(ARCHIVES)' $(CARGO) test --locked --test archive -- --nocapture other_readers
 
 bench-fetch: packages ## Fetching 300 MiB beside curl and systemd-pull (with PEER=, as root)
 	@tests/guest/packages.sh fetch

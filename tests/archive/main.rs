@@ -6,7 +6,6 @@
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
-    clippy::print_stdout,
     clippy::unwrap_used,
     clippy::panic,
     clippy::as_conversions,
@@ -17,7 +16,6 @@
 
 mod authentic;
 mod compressed;
-mod differential;
 mod entries;
 mod machine;
 mod unpacked;

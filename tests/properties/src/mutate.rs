@@ -5,6 +5,9 @@
 //! **In:** seeds, words of the format, a number. **Out:** the mutant of that number, the same each
 //! time. **Refuses:** nothing. It knows no coverage, so it finds what is near the seeds.
 
+use std::cell::RefCell;
+use std::path::PathBuf;
+
 /// splitmix64.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
@@ -47,6 +50,28 @@ pub fn mutant(seeds: &[Vec<u8>], words: &[&str], number: u64) -> Vec<u8> {
     }
     bytes.truncate(LONGEST);
     bytes
+}
+
+thread_local! {
+    static LAST: RefCell<(u64, Vec<u8>)> = RefCell::default();
+}
+
+/// Keeps what is about to be tried, for [`keep_what_breaks`].
+pub fn remember(number: u64, input: &[u8]) {
+    LAST.set((number, input.to_vec()));
+}
+
+/// From now on a panic writes the input that its thread remembered into a file, and says where. (A
+/// release build ends with the panic, so nothing could do it later.)
+pub fn keep_what_breaks() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        before(panic);
+        let (number, input) = LAST.take();
+        let path: PathBuf = std::env::temp_dir().join(format!("mutant-{number}"));
+        let written = std::fs::write(&path, input);
+        eprintln!("mutant {number}: {} {written:?}", path.display());
+    }));
 }
 
 fn step(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], words: &[&str], random: &mut Random) {

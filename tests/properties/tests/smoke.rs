@@ -9,7 +9,7 @@ use std::path::Path;
 
 use veriroot_properties::mutate::mutant;
 use veriroot_properties::targets::ALL;
-use veriroot_properties::{Verdict, exhaustive, target};
+use veriroot_properties::{Verdict, differential, exhaustive, target};
 
 /// Targets without a refusal, since every input means something.
 const TOTAL: [&str; 2] = ["version", "escape"];
@@ -85,4 +85,12 @@ fn every_property_is_a_fuzz_target() {
         assert!(body.unwrap().contains(&format!("run(\"{}\", input)", target.name)));
     }
     assert_eq!(manifest.matches("[[bin]]").count(), ALL.len());
+}
+
+/// `make differential` shows many more of them, to more readers.
+#[test]
+fn archives_that_are_accepted_become_the_tree_that_gnu_tar_makes_of_them() {
+    let said = differential::archives(100, &["tar"]);
+    let accepted = said.split(' ').nth(2).and_then(|it| it.parse::<u32>().ok());
+    assert!(accepted.is_some_and(|it| it > 10), "{said}");
 }

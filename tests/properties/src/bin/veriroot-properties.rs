@@ -4,17 +4,19 @@
 //!
 //! **In:** `list`, `invariants`, `seeds DIRECTORY`, `smoke [TARGET [MUTANTS]]`, `exhaustive THREADS
 //! SAMPLE`, `differential WHAT MUTANTS`, `cage STARTS`, or `replay TARGET FILE…`.
-//! **Out:** a line for each target; seeds as files. **Refuses:** words it does not know.
+//! **Out:** a line for each target; seeds as files; a mutant that breaks a property as a file, and
+//! where. **Refuses:** words it does not know.
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use veriroot_properties::mutate::mutant;
+use veriroot_properties::mutate::{keep_what_breaks, mutant, remember};
 use veriroot_properties::targets::ALL;
 use veriroot_properties::{Target, Verdict, cage, differential, exhaustive, run};
 
 fn main() -> ExitCode {
+    keep_what_breaks();
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
@@ -35,7 +37,7 @@ fn main() -> ExitCode {
         }
         ["differential", what, mutants] => {
             let mutants = mutants.parse().expect("no number");
-            println!("{}", differential::run(what, mutants).expect("tree, gpt or cms"));
+            println!("{}", differential::run(what, mutants).expect("tree, gpt, cms or tar"));
         }
         ["cage", starts] => print!("{}", cage::cost(starts.parse().expect("no number"))),
         ["cage-child", role] => cage::child(role),
@@ -76,14 +78,8 @@ fn smoke(target: &Target, mutants: u64) {
     let mut accepted = 0_u64;
     for number in 0..mutants {
         let input = mutant(&seeds, target.words, number);
-        let verdict = std::panic::catch_unwind(|| (target.check)(&input));
-        let Ok(verdict) = verdict else {
-            let path = std::env::temp_dir().join(format!("crash-{}-{number}", target.name));
-            std::fs::write(&path, &input).unwrap();
-            println!("{}: mutant {number} breaks it: {}", target.name, path.display());
-            continue;
-        };
-        accepted += u64::from(verdict == Verdict::Accepted);
+        remember(number, &input);
+        accepted += u64::from((target.check)(&input) == Verdict::Accepted);
     }
     let seconds = start.elapsed().as_secs_f64();
     println!("{:<18} {mutants:>8} mutants {accepted:>8} accepted {seconds:>7.1} s", target.name);

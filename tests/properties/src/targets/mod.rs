@@ -15,7 +15,7 @@ mod image;
 mod network;
 mod policies;
 mod signature_json;
-mod tar;
+pub(crate) mod tar;
 mod urls;
 pub(crate) mod verity;
 mod words;

@@ -52,12 +52,7 @@ pub(super) const TAR: Target = Target {
 };
 
 fn seeds() -> Vec<Vec<u8>> {
-    let (uid, gid) = myself();
-    let own = |it: Member| it.with(|it| (it.uid, it.gid) = (uid, gid));
-    let archive = |members: Vec<Member>| {
-        let members: Vec<Member> = members.into_iter().map(own).collect();
-        [vec![0], tar::archive(&members)].concat()
-    };
+    let archive = |members: Vec<Member>| [vec![0], tar::archive(&owned(members))].concat();
     let dir = || Member::dir("a/");
     let small: Vec<Member> = tar::tree().into_iter().filter(|it| it.body.len() < 4096).collect();
     let gnu = small.iter().cloned().map(Member::gnu).collect();
@@ -84,10 +79,11 @@ fn seeds() -> Vec<Vec<u8>> {
     ]
 }
 
-/// User and group of this process, from the files that describe it.
-fn myself() -> (u32, u32) {
+/// The members as this process may own them; it knows its user and group from `/proc`.
+pub(crate) fn owned(members: Vec<Member>) -> Vec<Member> {
     let found = fs::metadata("/proc/self").unwrap();
-    (found.uid(), found.gid())
+    let own = |it: Member| it.with(|it| (it.uid, it.gid) = (found.uid(), found.gid()));
+    members.into_iter().map(own).collect()
 }
 
 struct Unwatched;
@@ -132,11 +128,19 @@ thread_local! {
 }
 
 fn check(input: &[u8]) -> Verdict {
-    let Some((mend, archive)) = input.split_first() else { return Verdict::Refused };
+    match judge_tar(input) {
+        Some(_) => Verdict::Accepted,
+        None => Verdict::Refused,
+    }
+}
+
+/// The archive and the tree that it became, if it is accepted.
+pub(crate) fn judge_tar(input: &[u8]) -> Option<(Vec<u8>, Tree)> {
+    let (mend, archive) = input.split_first()?;
     // The first bytes of a compressed stream are another target's, and start a process each time.
     let first = archive.first().is_some_and(|it| *it == b'.' || it.is_ascii_lowercase());
     if !first || archive.len() < BLOCK {
-        return Verdict::Refused;
+        return None;
     }
     let mut archive = archive.to_vec();
     if mend & 1 == 0 {
@@ -148,9 +152,7 @@ fn check(input: &[u8]) -> Verdict {
             audit_archive(it, &mut unsigned, (&bench.demands(), TreeKind::Any), &mut report)
         });
         assert!(bench.is_empty(), "something was written by what only looks");
-        if judged.is_err() {
-            return Verdict::Refused;
-        }
+        judged.ok()?;
         let kind = TreeKind::Any;
         let (place, name) = (bench.place.path().to_owned(), "tree".to_owned());
         let destination = Destination { place, name, kind };
@@ -161,21 +163,24 @@ fn check(input: &[u8]) -> Verdict {
         // The kernel may refuse what is sound: an owner that only root can give.
         let Ok(tree) = unpacked else {
             assert!(bench.is_empty(), "something is left of what was refused");
-            return Verdict::Refused;
+            return None;
         };
         assert_eq!(fs::read_dir(bench.place.path()).unwrap().count(), 1, "more than the tree");
         let found = listing(&tree);
         fs::remove_dir_all(&tree).unwrap();
         assert_eq!(found, second_reading(&archive));
-        Verdict::Accepted
+        Some((archive, found))
     })
 }
 
-/// Kind, mode, owner, group, how many names it has, and content or target.
-type Seen = (char, u32, u32, u32, u64, Vec<u8>);
+/// Kind, mode, owner, group, how many names it has, time, and content or target.
+type Seen = (char, u32, u32, u32, u64, i64, Vec<u8>);
 
-fn listing(root: &Path) -> BTreeMap<String, Seen> {
-    fn add(at: &Path, name: &str, all: &mut BTreeMap<String, Seen>) {
+/// What is in a directory, by path; what is no printable ASCII is escaped.
+pub(crate) type Tree = BTreeMap<String, Seen>;
+
+pub(crate) fn listing(root: &Path) -> Tree {
+    fn add(at: &Path, name: &str, all: &mut Tree) {
         let found = fs::symlink_metadata(at).unwrap();
         let (kind, content) = if found.is_dir() {
             ('d', Vec::new())
@@ -185,14 +190,16 @@ fn listing(root: &Path) -> BTreeMap<String, Seen> {
             assert!(found.is_file(), "{name}");
             ('f', fs::read(at).unwrap())
         };
-        // A symbolic link has no mode of its own, and a directory no other names.
+        // A symbolic link has no mode of its own, and a directory no other names. Not every reader
+        // sets the time of a link, or of a directory that it came back to.
         let mode = if kind == 'l' { 0 } else { found.mode() & 0o7777 };
-        let names = if kind == 'f' { found.nlink() } else { 1 };
-        all.insert(name.to_owned(), (kind, mode, found.uid(), found.gid(), names, content));
+        let (names, time) = if kind == 'f' { (found.nlink(), found.mtime()) } else { (1, 0) };
+        all.insert(name.to_owned(), (kind, mode, found.uid(), found.gid(), names, time, content));
         if kind == 'd' {
             for child in fs::read_dir(at).unwrap() {
-                let child = child.unwrap().file_name().into_string().unwrap();
-                add(&at.join(&child), &format!("{name}/{child}"), all);
+                let child = child.unwrap().file_name();
+                let shown = child.as_encoded_bytes().escape_ascii();
+                add(&at.join(&child), &format!("{name}/{shown}"), all);
             }
         }
     }
@@ -224,15 +231,13 @@ fn mend_sums(archive: &mut [u8]) {
 }
 
 /// A reader of sound archives: names of all three kinds, then what the header says.
-fn second_reading(archive: &[u8]) -> BTreeMap<String, Seen> {
-    let mut all: BTreeMap<String, Seen> = BTreeMap::new();
-    let mut named: BTreeMap<String, String> = BTreeMap::new();
+fn second_reading(archive: &[u8]) -> Tree {
+    let mut all = Tree::new();
+    let mut named: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     // The first name of each file, by all of its names.
     let mut inodes: BTreeMap<String, String> = BTreeMap::new();
-    let text = |bytes: &[u8]| {
-        let bytes = bytes.split(|it| *it == 0).next().unwrap_or_default();
-        String::from_utf8(bytes.to_vec()).expect("a name that is no text")
-    };
+    let field = |bytes: &[u8]| bytes.split(|it| *it == 0).next().unwrap_or_default().to_vec();
+    let text = |bytes: &[u8]| field(bytes).escape_ascii().to_string();
     let plain = |name: &str| {
         let parts: Vec<&str> = name.split('/').filter(|it| !it.is_empty() && *it != ".").collect();
         assert!(!name.starts_with('/') && !parts.contains(&".."), "{name:?} leads elsewhere");
@@ -252,7 +257,7 @@ fn second_reading(archive: &[u8]) -> BTreeMap<String, Seen> {
             let digits = digits.trim_matches(' ');
             if digits.is_empty() { 0 } else { u64::from_str_radix(digits, 8).unwrap() }
         };
-        let stated = named.get("size").map_or(octal(124, 12), |it| it.parse().unwrap());
+        let stated = named.get("size").map_or(octal(124, 12), |it| text(it).parse().unwrap());
         let kind = header[156];
         let len = if matches!(kind, b'1' | b'2' | b'5') { 0 } else { stated as usize };
         let body = &behind[..len];
@@ -260,30 +265,34 @@ fn second_reading(archive: &[u8]) -> BTreeMap<String, Seen> {
         match kind {
             b'x' => named.extend(records(body)),
             b'g' => {}
-            b'L' => drop(named.insert("path".into(), text(body))),
-            b'K' => drop(named.insert("linkpath".into(), text(body))),
+            b'L' => drop(named.insert("path".into(), field(body))),
+            b'K' => drop(named.insert("linkpath".into(), field(body))),
             _ => {
                 let number = |key: &str, at: usize| -> u32 {
-                    let said = named.get(key).map(|it| it.parse().unwrap());
+                    let said = named.get(key).map(|it| text(it).parse().unwrap());
                     said.unwrap_or_else(|| octal(at, 8).try_into().unwrap())
                 };
                 let prefix = text(&header[345..500]);
                 let posix = header[257..263] == *b"ustar\0" && !prefix.is_empty();
                 let short = text(&header[..100]);
                 let short = if posix { format!("{prefix}/{short}") } else { short };
-                let path = plain(named.get("path").unwrap_or(&short));
-                let short = text(&header[157..257]);
-                let link = named.get("linkpath").unwrap_or(&short).clone();
+                let path = plain(&named.get("path").map_or(short, |it| text(it)));
+                let link = named.get("linkpath").cloned();
+                let link = link.unwrap_or_else(|| field(&header[157..257]));
                 let mode = u32::try_from(octal(100, 8)).unwrap() & 0o7777;
                 let (uid, gid) = (number("uid", 108), number("gid", 116));
+                let time = named
+                    .get("mtime")
+                    .map(|it| text(it).split('.').next().unwrap().parse().unwrap());
+                let time = time.unwrap_or_else(|| octal(136, 12) as i64);
                 let seen = match kind {
-                    b'5' => ('d', mode, uid, gid, 1, Vec::new()),
-                    b'2' => ('l', 0, uid, gid, 1, link.clone().into_bytes()),
-                    b'0' | 0 => ('f', mode, uid, gid, 1, body.to_vec()),
-                    b'1' => all[&plain(&link)].clone(),
+                    b'5' => ('d', mode, uid, gid, 1, 0, Vec::new()),
+                    b'2' => ('l', 0, uid, gid, 1, 0, link.clone()),
+                    b'0' | 0 => ('f', mode, uid, gid, 1, time, body.to_vec()),
+                    b'1' => all[&plain(&text(&link))].clone(),
                     other => panic!("an entry of kind {other}"),
                 };
-                let target = if kind == b'1' { plain(&link) } else { path.clone() };
+                let target = if kind == b'1' { plain(&text(&link)) } else { path.clone() };
                 let inode = inodes.get(&target).cloned().unwrap_or(target);
                 inodes.insert(path.clone(), inode);
                 assert!(all.insert(path, seen).is_none(), "an entry twice");
@@ -300,7 +309,7 @@ fn second_reading(archive: &[u8]) -> BTreeMap<String, Seen> {
 }
 
 /// `LENGTH KEY=VALUE\n`, one after the other.
-fn records(mut body: &[u8]) -> Vec<(String, String)> {
+fn records(mut body: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     while !body.is_empty() {
         let blank = body.iter().position(|it| *it == b' ').unwrap();
@@ -309,7 +318,7 @@ fn records(mut body: &[u8]) -> Vec<(String, String)> {
         let record = record[blank + 1..].strip_suffix(b"\n").unwrap();
         let equals = record.iter().position(|it| *it == b'=').unwrap();
         let key = String::from_utf8_lossy(&record[..equals]).into_owned();
-        found.push((key, String::from_utf8_lossy(&record[equals + 1..]).into_owned()));
+        found.push((key, record[equals + 1..].to_vec()));
         body = rest;
     }
     found
