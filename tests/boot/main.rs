@@ -41,6 +41,7 @@ mod refuses_plain_root;
 mod refuses_root_below_minimum_version;
 mod refuses_root_hash_the_kernel_does_not_accept;
 mod refuses_words_that_widen_policy;
+mod takes_an_archive_back;
 mod takes_everything_back;
 
 /// What the shared guest runs, in this order.

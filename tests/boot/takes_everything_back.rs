@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use veriroot_test_support::ddi::{Ddi, Image, Volume};
 use veriroot_test_support::erofs::Erofs;
+use veriroot_test_support::guest::Outcome;
 
 use crate::exposure::{Exposure, run};
 
@@ -33,20 +34,39 @@ on-refusal = \"danger-shell\"
 hold = \"1ms\"
 ",
     words: "root=dissect rd.systemd.pull=raw,sysext,verify=no:tools:@extra@",
-    script: "\
+    script: "",
+};
+
+/// Calls that make or unmake something, and how many of each are refused at the least in a round: each
+/// kind is needed, and its failure noticed.
+type Calls = [(&'static str, u32)];
+
+const CALLS: &Calls = &[
+    ("ioctl", 20),
+    ("fsopen", 4),
+    ("fsconfig", 16),
+    ("fsmount", 4),
+    ("move_mount", 4),
+    ("mount", 6),
+    ("mkdirat", 1),
+    ("mkdir", 10),
+    ("symlink", 5),
+];
+
+const SCRIPT: &str = "\
 error() { shift $(($1 % 6)); echo $2; }
 there() {
     dmsetup ls | grep -v 'No devices'; losetup -a
     grep -e ' /sysroot' -e ' /run/' /proc/mounts
     find /dev/mapper /dev/disk ! -type d ! -name control 2>/dev/null
-    find /run/extensions /run/veriroot/overlay -mindepth 1 2>/dev/null
+    find /run/extensions /run/machines /run/veriroot/overlay -mindepth 1 2>/dev/null
 }
 down() {
     awk '$2 ~ \"^/(sysroot|run/)\" { print $2 }' /proc/mounts | sort -r > /tmp/points
     while read -r point; do umount \"$point\"; done < /tmp/points
-    dmsetup remove_all; rm -rf /run/extensions/* /run/veriroot /dev/mapper/[!c]* /dev/disk
+    dmsetup remove_all; rm -rf /run/extensions/* /run/machines/* /run/veriroot /dev/mapper/[!c]* /dev/disk
 }
-for call in ioctl fsopen fsconfig fsmount move_mount mount mkdirat mkdir symlink; do
+for call in @calls@; do
     strace -f -qq -o /tmp/trace -e trace=$call -e signal=none veriroot boot > /tmp/out 2>&1 || { echo BROKEN; cat /tmp/out; exit 1; }
     count=$(grep -c \"$call(\" /tmp/trace); down
     k=0; refused=0; passed=0
@@ -62,45 +82,47 @@ for call in ioctl fsopen fsconfig fsmount move_mount mount mkdirat mkdir symlink
     done
     echo \"FAULTS $call $refused refused, $passed passed\"
 done
-",
-};
+";
 
 /// How many of the six errors each call meets.
 const ROUNDS: &str = "VERIROOT_FAULT_ROUNDS";
 
-/// How long a round may take: some hundred boots.
-const LIMIT: Duration = Duration::from_secs(1200);
+fn rounds() -> u32 {
+    std::env::var(ROUNDS).ok().and_then(|it| it.parse().ok()).unwrap_or(1)
+}
 
-#[test]
+/// How long all rounds may take: some hundred boots each.
+pub(crate) fn limit() -> Duration {
+    Duration::from_secs(1200).saturating_mul(rounds())
+}
+
+/// Boots once for each fault.
+pub(crate) fn script(calls: &Calls) -> String {
+    let names: Vec<&str> = calls.iter().map(|it| it.0).collect();
+    let rounds = rounds().to_string();
+    SCRIPT.replace("@calls@", &names.join(" ")).replace("@rounds@", &rounds)
+}
+
+/// Asserts that nothing was left, no refusal silent, and each kind of call noticed.
 #[expect(clippy::print_stdout, reason = "it says how much was tried")]
-#[ignore = "a hundred boots: minutes on an idle machine, run by name"]
-fn takes_everything_back_whatever_fails() {
-    let rounds: u32 = std::env::var(ROUNDS).map_or(1, |it| it.parse().unwrap());
-    let script = FAULTS.script.replace("@rounds@", &rounds.to_string()).leak();
-    let outcomes = run(&[&Exposure { script, ..FAULTS }], LIMIT * rounds);
-    let outcome = outcomes.of(FAULTS.name);
+pub(crate) fn assert_taken_back(outcome: &Outcome, calls: &Calls) {
     let console = &outcome.console;
     for word in ["LEFT", "SILENT", "BROKEN"] {
         assert!(!console.contains(word), "{console}");
     }
     assert_eq!(outcome.exposed, [""; 0], "{console}");
-    let refused = |call: &str| {
-        let line = console.lines().find_map(|it| it.strip_prefix(&format!("FAULTS {call} ")));
-        line.and_then(|it| it.split(' ').next()?.parse::<u32>().ok()).unwrap_or_default()
-    };
     console.lines().filter(|it| it.starts_with("FAULTS")).for_each(|it| println!("{it}"));
-    // Each kind of call is needed, and its failure noticed.
-    for (call, at_least) in [
-        ("ioctl", 20),
-        ("fsopen", 4),
-        ("fsconfig", 16),
-        ("fsmount", 4),
-        ("move_mount", 4),
-        ("mount", 6),
-        ("mkdirat", 1),
-        ("mkdir", 10),
-        ("symlink", 5),
-    ] {
-        assert!(refused(call) >= at_least, "{call}: {}:\n{console}", refused(call));
+    for (call, at_least) in calls {
+        let line = console.lines().find_map(|it| it.strip_prefix(&format!("FAULTS {call} ")));
+        let refused = line.and_then(|it| it.split(' ').next()?.parse::<u32>().ok());
+        assert!(refused.is_some_and(|it| it >= *at_least), "{call}: {refused:?}:\n{console}");
     }
+}
+
+#[test]
+#[ignore = "a hundred boots: minutes on an idle machine, run by name"]
+fn takes_everything_back_whatever_fails() {
+    let script = script(CALLS).leak();
+    let outcomes = run(&[&Exposure { script, ..FAULTS }], limit());
+    assert_taken_back(outcomes.of(FAULTS.name), CALLS);
 }
