@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: help program demo boot-time bench-decoders test unit boot boot-keyring boot-uefi boot-systemd boot-initramfs-tools boot-peer boot-beside peer-differential interop manual fmt clippy docs deny packages guest-kernel \
+.PHONY: help program demo boot-time bench-decoders test unit boot boot-keyring boot-uefi boot-systemd boot-initramfs-tools boot-peer boot-beside peer-differential interop manual fmt clippy docs deny advisories packages guest-kernel \
     miri fuzz fuzz-smoke corpus exhaustive faults differential bench-fetch
 
 CARGO ?= cargo
@@ -136,6 +136,9 @@ docs: packages ## Documentation, warnings denied
 deny: ## Dependencies: bans, licences, sources (where cargo-deny is installed)
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check bans licenses sources; \
 	else echo 'deny: cargo-deny is not installed, nothing checked'; fi
+
+advisories: ## Dependencies: known vulnerabilities (cargo-deny, and the network for its database)
+	$(CARGO) deny --locked check advisories
 
 packages: ## Installs what the compiler needs
 	@tests/guest/packages.sh build

@@ -32,6 +32,8 @@ const POLICY: &str = "\
 [boot]
 on-refusal = \"danger-shell\"
 hold = \"1ms\"
+[archive]
+devices = true
 ";
 
 #[test]
