@@ -81,9 +81,9 @@ fn write_note(note: &Path, facts: &str, names: &[String], undo: &mut Undo) -> io
     for (number, name) in (1..).zip(names) {
         let _infallible = writeln!(text, "VERIROOT_LINK_{number}={name}");
     }
-    fs::write(note, text)?;
+    // Before it is written: what fails halfway leaves a part of it.
     undo.linked(note.to_owned());
-    Ok(())
+    fs::write(note, text)
 }
 
 fn make_link(link: &Path, node: &Path, undo: &mut Undo) -> Result<(), ExposeError> {

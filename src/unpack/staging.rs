@@ -22,6 +22,7 @@ use nix::fcntl::{Flock, FlockArg, OFlag, RenameFlags, open, openat, renameat2};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::sys::statfs::{FsType, TMPFS_MAGIC, fstatfs};
 use nix::sys::statvfs::fstatvfs;
+use nix::unistd::{UnlinkatFlags, unlinkat};
 use openssl::rand::rand_bytes;
 
 use super::error::UnpackError;
@@ -68,13 +69,19 @@ impl Staging {
         if temporary.len() > limits::FILE_NAME {
             return Err(failed(Errno::ENAMETOOLONG.into()));
         }
-        let made = mkdirat(&parent, temporary.as_str(), Mode::S_IRWXU)
-            .and_then(|()| openat(&parent, temporary.as_str(), directory, Mode::empty()))
+        mkdirat(&parent, temporary.as_str(), Mode::S_IRWXU)
             .map_err(|errno| failed(errno.into()))?;
-        let locked = Flock::lock(made, FlockArg::LockExclusiveNonblock)
-            .map_err(|(_, errno)| failed(errno.into()))?;
+        let made = openat(&parent, temporary.as_str(), directory, Mode::empty());
+        let locked = made.and_then(|it| {
+            Flock::lock(it, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| errno)
+        });
+        let directory = locked.map_err(|errno| {
+            // Nothing is in it yet.
+            unlinkat(&parent, temporary.as_str(), UnlinkatFlags::RemoveDir).ok();
+            failed(errno.into())
+        })?;
         let (place, name) = (place.to_owned(), name.to_owned());
-        Ok(Self { parent, place, name, temporary, directory: locked, placed: false })
+        Ok(Self { parent, place, name, temporary, directory, placed: false })
     }
 
     /// The directory itself.
