@@ -13,23 +13,18 @@ use clap::Args;
 use veriroot::authenticate::anchors::TrustAnchors;
 use veriroot::authenticate::{AuthenticateError, Trust};
 use veriroot::checksums::{self, Check, Received, receive};
-use veriroot::designator::Architecture;
 use veriroot::error::Error;
 use veriroot::escape::escape;
 use veriroot::finding::{Class, Origin};
 use veriroot::loader::{
-    ArchiveDemands, Demands, archive_anchors, audit, audit_archive, mirrors, over_mirrors,
-    signature_beside, trust_anchors,
+    ArchiveDemands, archive_anchors, audit, audit_archive, mirrors, over_mirrors, signature_beside,
 };
-use veriroot::policy::Expectation;
-use veriroot::policy_file::EffectivePolicy;
 use veriroot::report::Report;
-use veriroot::request::Pin;
 use veriroot::request::pull::TransportCheck;
 use veriroot::source::Source;
 use veriroot::unpack::TreeKind;
 
-use super::demands::{DemandArguments, VERITY_D, transport_check, url};
+use super::demands::{DemandArguments, Machine, VERITY_D, transport_check, url};
 use super::progress::Bar;
 use super::{Json, console, html, json, report_exit_code, sarif, unsaid};
 
@@ -86,12 +81,12 @@ pub(super) fn worst(audited: &[Audited]) -> u8 {
 
 /// Judges one image after the other, each printed as soon as it is known.
 fn audit_all(arguments: &AuditArguments) -> (Vec<Audited>, io::Result<()>) {
-    let machine = Machine::new(arguments);
+    let auditor = Auditor::new(arguments);
     let mut audited = Vec::new();
     let mut printed = Ok(());
     for path in &arguments.images {
         let mut report = Report::of(&path.to_string_lossy());
-        match machine.as_ref().map(|it| it.judge(path, &mut report)) {
+        match auditor.as_ref().map(|it| it.judge(path, &mut report)) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => report.refuse(&error),
             Err(error) => report.refuse(error),
@@ -136,33 +131,27 @@ fn is_archive(path: &Path) -> bool {
     SUFFIXES.iter().any(|it| name.ends_with(it))
 }
 
-/// What is demanded of every image, read once.
-struct Machine<'a> {
+/// What is demanded of every image and archive, read once.
+struct Auditor<'a> {
     arguments: &'a AuditArguments,
-    architecture: Architecture,
-    policy: EffectivePolicy,
-    pins: Vec<Pin>,
-    /// For images.
-    anchors: Option<TrustAnchors>,
+    machine: Machine,
     archive_anchors: Option<TrustAnchors>,
     check: Check,
 }
 
-impl<'a> Machine<'a> {
+impl<'a> Auditor<'a> {
     fn new(arguments: &'a AuditArguments) -> Result<Self, Error> {
         let given = &arguments.demands;
-        let policy = given.policy()?;
-        let pins = given.pins.all();
-        let built_in = VERITY_D.map(PathBuf::from);
         let any = |archive: bool| arguments.images.iter().any(|it| is_archive(it) == archive);
-        let anchors = any(false).then(|| trust_anchors(&policy, &pins, &built_in)).transpose()?;
+        let machine =
+            if any(false) { Machine::new(given) } else { Machine::without_anchors(given) };
+        let machine = machine?;
+        let built_in = VERITY_D.map(PathBuf::from);
         let archive_anchors =
-            any(true).then(|| archive_anchors(&policy, None, &built_in)).transpose()?;
-        let architecture = given.machine()?;
-        let (anchors, archive_anchors) = (anchors.flatten(), archive_anchors.flatten());
+            any(true).then(|| archive_anchors(&machine.policy, None, &built_in)).transpose()?;
         let check = arguments.verify.unwrap_or(TransportCheck::No);
-        let check = Check::of(check, policy.transport(), &checksums::built_in())?;
-        Ok(Self { arguments, architecture, policy, pins, anchors, archive_anchors, check })
+        let check = Check::of(check, machine.policy.transport(), &checksums::built_in())?;
+        Ok(Self { arguments, machine, archive_anchors: archive_anchors.flatten(), check })
     }
 
     /// The file, if it came as `--verify=` demands.
@@ -170,18 +159,18 @@ impl<'a> Machine<'a> {
         let demand = checksums::Demand {
             check: self.check.clone(),
             origin: Origin::ProgramOption("--verify="),
-            memory_reserve: self.policy.transport().memory_reserve.value,
+            memory_reserve: self.machine.policy.transport().memory_reserve.value,
         };
         Ok(receive(source, &demand)?)
     }
 
     /// An archive is authenticated as a whole; its entries are looked at and let go.
     fn judge_archive(&self, path: &Path, report: &mut Report) -> Result<(), Error> {
-        if let Some(pin) = self.pins.first() {
+        if let Some(pin) = self.machine.pins.first() {
             let (designator, pin) = (pin.designator, pin.clone());
             return Err(AuthenticateError::PinUnused { designator, pin }.into());
         }
-        let policy = &self.policy;
+        let policy = &self.machine.policy;
         let given = &self.arguments.demands;
         let trust = Trust::of_policy(policy.trust(), self.archive_anchors.as_ref(), &[]);
         let trust = trust.for_purpose(given.purpose());
@@ -206,21 +195,11 @@ impl<'a> Machine<'a> {
         if is_archive(path) {
             return self.judge_archive(path, report);
         }
-        let given = &self.arguments.demands;
-        let trust = Trust::of_policy(self.policy.trust(), self.anchors.as_ref(), &self.pins);
-        let demands = Demands {
-            architecture: self.architecture,
-            policy: &self.policy,
-            trust: trust.for_purpose(given.purpose()),
-            expectation: Expectation {
-                image_filter: given.image_filter.clone().unwrap_or_default(),
-                ..Expectation::default()
-            },
-        };
+        let demands = self.machine.demands();
         let mut bar = if self.arguments.quiet { Bar::silent() } else { Bar::new("checking") };
         if let Some(url) = url(path)? {
             *report = Report::of(&url.to_string());
-            let mirrors = mirrors(&url, &self.policy, &self.arguments.demands.mirror)?;
+            let mirrors = mirrors(&url, &self.machine.policy, &self.arguments.demands.mirror)?;
             return over_mirrors(&mirrors, report, |source, report| {
                 audit(self.received(source)?, &demands, report, &mut bar)
             });

@@ -35,7 +35,7 @@ pub(super) struct DemandArguments {
     image_policy: Option<String>,
     /// Candidate partitions, such as root=fixture_2*.
     #[arg(long, value_name = "FILTER", value_parser = ImageFilter::parse)]
-    pub(super) image_filter: Option<ImageFilter>,
+    image_filter: Option<ImageFilter>,
     /// Trusted certificate or directory; repeatable.
     #[arg(long, value_name = "FILE|DIR")]
     certificate: Vec<PathBuf>,
@@ -49,7 +49,7 @@ pub(super) struct DemandArguments {
     #[arg(conflicts_with_all = ["image_policy", "image_filter", "root_hash", "usr_hash"])]
     pub(super) class: Option<Purpose>,
     #[command(flatten)]
-    pub(super) pins: PinArguments,
+    pins: PinArguments,
     /// Machine the image is for, such as arm64.
     #[arg(long, value_name = "NAME", value_parser = architecture)]
     architecture: Option<Architecture>,
@@ -60,7 +60,7 @@ pub(super) struct DemandArguments {
 
 impl DemandArguments {
     /// The policy that these state.
-    pub(super) fn policy(&self) -> Result<EffectivePolicy, Error> {
+    fn policy(&self) -> Result<EffectivePolicy, Error> {
         let files = self.policy_file.iter().map(|it| PolicyFile::load(it));
         let files: Vec<PolicyFile> = files.collect::<Result<_, _>>()?;
         let certificates = (!self.certificate.is_empty()).then_some(self.certificate.as_slice());
@@ -79,7 +79,7 @@ impl DemandArguments {
     }
 
     /// The machine that images are for: this one, if none is named.
-    pub(super) fn machine(&self) -> Result<Architecture, RequestError> {
+    fn machine(&self) -> Result<Architecture, RequestError> {
         self.architecture.or_else(Architecture::native).ok_or(RequestError::Architecture)
     }
 }
@@ -111,20 +111,29 @@ pub(super) struct Machine {
     architecture: Architecture,
     purpose: Purpose,
     pub(super) policy: EffectivePolicy,
-    pins: Vec<Pin>,
+    pub(super) pins: Vec<Pin>,
     anchors: Option<TrustAnchors>,
     image_filter: ImageFilter,
 }
 
 impl Machine {
     pub(super) fn new(arguments: &DemandArguments) -> Result<Self, Error> {
-        let policy = arguments.policy()?;
-        let pins = arguments.pins.all();
-        let anchors = trust_anchors(&policy, &pins, &VERITY_D.map(PathBuf::from))?;
-        let architecture = arguments.machine()?;
-        let image_filter = arguments.image_filter.clone().unwrap_or_default();
-        let purpose = arguments.purpose();
-        Ok(Self { architecture, purpose, policy, pins, anchors, image_filter })
+        let mut machine = Self::without_anchors(arguments)?;
+        let built_in = VERITY_D.map(PathBuf::from);
+        machine.anchors = trust_anchors(&machine.policy, &machine.pins, &built_in)?;
+        Ok(machine)
+    }
+
+    /// One that trusts nobody, for what is no image.
+    pub(super) fn without_anchors(arguments: &DemandArguments) -> Result<Self, Error> {
+        Ok(Self {
+            architecture: arguments.machine()?,
+            purpose: arguments.purpose(),
+            policy: arguments.policy()?,
+            pins: arguments.pins.all(),
+            anchors: None,
+            image_filter: arguments.image_filter.clone().unwrap_or_default(),
+        })
     }
 
     pub(super) fn demands(&self) -> Demands<'_> {
