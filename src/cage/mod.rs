@@ -29,7 +29,7 @@ use landlock::{
 };
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, geteuid, setgroups, setresgid, setresuid};
 
@@ -104,7 +104,10 @@ fn limit(role: Role) -> io::Result<()> {
         rows.push((Resource::RLIMIT_NPROC, 0));
         rows.push((Resource::RLIMIT_AS, limits::DECODE_MEMORY));
     }
-    for (resource, limit) in rows {
+    for (resource, most) in rows {
+        // Where less was allowed already, that stays: nobody may raise it.
+        let (_, hard) = getrlimit(resource)?;
+        let limit = hard.min(most);
         setrlimit(resource, limit, limit)?;
     }
     Ok(())
