@@ -93,7 +93,8 @@ fn over<T>(
     show: impl Fn(T) + Sync,
 ) -> String {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let (accepted, seen) = (AtomicU64::new(0), Mutex::new(BTreeSet::new()));
+    let (next, accepted) = (AtomicU64::new(0), AtomicU64::new(0));
+    let seen = Mutex::new(BTreeSet::new());
     let one = |number| {
         let input = input(number);
         remember(number, &input);
@@ -105,9 +106,11 @@ fn over<T>(
         }
     };
     std::thread::scope(|scope| {
-        for first in 0..threads as u64 {
-            let numbers = (first..mutants).step_by(threads);
-            scope.spawn(|| numbers.for_each(&one));
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let numbers = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+                numbers.take_while(|it| *it < mutants).for_each(&one);
+            });
         }
     });
     let (accepted, shown) = (accepted.into_inner(), seen.into_inner().unwrap().len());
