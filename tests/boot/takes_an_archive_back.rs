@@ -13,6 +13,7 @@ use crate::takes_everything_back::{assert_taken_back, limit, script};
 
 const CALLS: &[(&str, u32)] = &[
     ("mkdirat", 5),
+    ("flock", 1),
     ("openat2", 5),
     ("symlinkat", 1),
     ("linkat", 1),

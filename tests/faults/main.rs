@@ -134,12 +134,10 @@ impl Bench {
             Some(it) => it.server.serve("/image.raw", scenario.image.bytes.clone()),
             None => scenario.image.write_to(&bench.image()),
         }
-        bench.run(&[]);
-        let kept = std::fs::read(bench.image());
-        if let Some(served) = &mut bench.served
-            && scenario.accepted
-        {
-            served.kept = kept.unwrap();
+        if bench.served.is_some() && scenario.accepted {
+            bench.run(&[]);
+            let kept = std::fs::read(bench.image()).unwrap();
+            bench.served = bench.served.map(|it| Served { kept, ..it });
         }
         bench
     }

@@ -16,6 +16,7 @@
 
 mod archives;
 mod beside;
+mod few_descriptors;
 mod many;
 mod no_range;
 mod verify;
@@ -73,8 +74,13 @@ impl Run {
 
 /// Runs a command with the demands of a boot.
 fn run(command: &str, arguments: &[&str]) -> Run {
+    run_by(&mut Command::new(env!("CARGO_BIN_EXE_veriroot")), command, arguments)
+}
+
+/// The same by what begins like this.
+fn run_by(program: &mut Command, command: &str, arguments: &[&str]) -> Run {
     let anchors = keys::anchors(&[&keys::trusted()]);
-    let output = Command::new(env!("CARGO_BIN_EXE_veriroot"))
+    let output = program
         .args([command, "--json=short", "--architecture=x86-64"])
         .arg(format!("--certificate={}", anchors.path().display()))
         .args(arguments)

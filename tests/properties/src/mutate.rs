@@ -3,7 +3,8 @@
 //! A small mutator for machines without a fuzzer.
 //!
 //! **In:** seeds, words of the format, a number. **Out:** the mutant of that number, the same each
-//! time. **Refuses:** nothing. It knows no coverage, so it finds what is near the seeds.
+//! time; where somebody asks for it, a file with the input that a panic was about. **Refuses:**
+//! nothing. It knows no coverage, so it finds what is near the seeds.
 
 use std::cell::RefCell;
 use std::path::PathBuf;
