@@ -54,7 +54,7 @@ differential: packages ## Mutants we accept, shown to veritysetup, fdisk, OpenSS
 
 FAULTS ?= 1
 ROUNDS ?= 1
-faults: program guest-kernel ## A fault at every call of six verdicts and of a boot, little memory, few descriptors (as root; FAULTS=N: every N-th; ROUNDS=6: every error at every call of a boot)
+faults: program guest-kernel ## A fault at every call of six verdicts, two fetches and two boots, little memory, few descriptors (as root; FAULTS=N: every N-th; ROUNDS=6: every error at every call of a boot)
 	@tests/guest/packages.sh faults
 	VERIROOT_FAULTS='$(FAULTS)' $(CARGO) test --locked --test faults -- --nocapture --test-threads 1
 	VERIROOT_FAULT_ROUNDS='$(ROUNDS)' $(BOOT_TESTS) -- --ignored --nocapture takes_everything_back
